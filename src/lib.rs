@@ -1,0 +1,28 @@
+//! Metrom: a GitOps reconciler for complete environments.
+//!
+//! *Git says what should be. Providers say what is. A pure function says what to do. A plain loop
+//! does it again and again.*
+//!
+//! Modules in reading order; imports point from lower lines to upper ones only:
+//!
+//! - [`model`] the vocabulary
+//! - [`manifest`] files → `Catalog` → `Desired`
+//! - [`port`] where the outside enters
+//! - [`reconcile`] diff, plan, gate, queue; apply and one whole sync
+//! - [`source`], [`provider`], [`guest`], [`image`], [`store`]: the adapters
+//! - [`world`] all of the outside in memory, with faults
+//! - [`http`] webhook, API, events
+//! - [`cli`] one file per command; the only place that knows every adapter
+
+pub mod cli;
+pub mod guest;
+pub mod http;
+pub mod image;
+pub mod manifest;
+pub mod model;
+pub mod port;
+pub mod provider;
+pub mod reconcile;
+pub mod source;
+pub mod store;
+pub mod world;

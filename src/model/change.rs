@@ -1,0 +1,86 @@
+//! The difference on one resource, and why.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Key, LiveId};
+
+/// Why a resource is to change.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Declared and not there.
+    Missing,
+    /// The declaration changed.
+    SpecChanged,
+    /// The live object differs although the declaration did not change.
+    Drifted,
+    /// There and no longer declared.
+    Undeclared,
+    /// A second object for one key.
+    Duplicate,
+    /// Its time is up.
+    Expired,
+    /// What it stands on was made anew.
+    DependencyReplaced(Key),
+    /// A person asked for it.
+    Asked,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("missing"),
+            Self::SpecChanged => f.write_str("declaration changed"),
+            Self::Drifted => f.write_str("drifted"),
+            Self::Undeclared => f.write_str("no longer declared"),
+            Self::Duplicate => f.write_str("duplicate"),
+            Self::Expired => f.write_str("expired"),
+            Self::DependencyReplaced(key) => write!(f, "{key} is new"),
+            Self::Asked => f.write_str("asked for"),
+        }
+    }
+}
+
+/// How deep a change cuts; the effect on a resource is the maximum over its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    InPlace,
+    Restart,
+    Replace,
+}
+
+/// One field that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldChange {
+    pub field: &'static str,
+    pub from: String,
+    pub to: String,
+    pub effect: Effect,
+}
+
+impl fmt::Display for FieldChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} → {}", self.field, self.from, self.to)
+    }
+}
+
+/// One resource that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub key: Key,
+    /// The live object concerned; `None` when it is missing.
+    pub id: Option<LiveId>,
+    pub cause: Cause,
+    pub fields: Vec<FieldChange>,
+}
+
+impl Change {
+    /// The deepest effect among the fields.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.fields.iter().map(|f| f.effect).max().unwrap_or(Effect::InPlace)
+    }
+}

@@ -1,0 +1,239 @@
+//! What should be, concrete and complete, for one environment at one instant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, EnvName, ImageName, Key, OwnerName, ProviderName, Revision, Timestamp};
+
+/// What should be for one environment, at the instant it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Desired {
+    pub owner: OwnerName,
+    pub env: EnvName,
+    pub revision: Revision,
+    /// Where the machine is to be; `None` when nothing should be (undeclared or expired).
+    pub provider: Option<ProviderName>,
+    pub resources: BTreeMap<Key, Resource>,
+    /// Resources of which something could not be found out, and why; they are held as they are.
+    pub unresolved: BTreeMap<Key, String>,
+    /// The instant at which this answer next changes by itself.
+    pub until: Option<Timestamp>,
+    /// Why nothing should be, when that is not "undeclared".
+    pub expired: bool,
+}
+
+impl Desired {
+    /// Nothing should be: the environment is not declared at this revision.
+    #[must_use]
+    pub fn undeclared(owner: OwnerName, env: EnvName, revision: Revision) -> Self {
+        Self {
+            owner,
+            env,
+            revision,
+            provider: None,
+            resources: BTreeMap::new(),
+            unresolved: BTreeMap::new(),
+            until: None,
+            expired: false,
+        }
+    }
+}
+
+/// One resource of an environment, with what must be there before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Resource {
+    pub spec: Spec,
+    pub needs: BTreeSet<Key>,
+    /// Digest of `spec`; what the stamp of the live object is compared with.
+    pub digest: Digest,
+}
+
+impl Resource {
+    #[must_use]
+    pub fn new(spec: Spec, needs: impl IntoIterator<Item = Key>) -> Self {
+        let digest = Digest::of(&spec);
+        Self { spec, needs: needs.into_iter().collect(), digest }
+    }
+}
+
+/// The declaration of one resource, neutral of providers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Spec {
+    Image(ImageSpec),
+    Volume(VolumeSpec),
+    Machine(MachineSpec),
+    Guest(GuestSpec),
+    Checkout(CheckoutSpec),
+    Stack(StackSpec),
+}
+
+/// A base image, addressed by the digest of its declaration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ImageSpec {
+    pub name: ImageName,
+    pub origin: ImageOrigin,
+    pub boot: Boot,
+}
+
+impl ImageSpec {
+    /// What the image is called on a provider: `debian-13-0123456789ab`.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{}-{}", self.name, Digest::of(self).short())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageOrigin {
+    /// A qcow2 file; the checksum is of the file as downloaded.
+    Url { url: String, sha256: Digest },
+    /// Made from Debian packages on this machine.
+    Build(BuildRecipe),
+}
+
+/// How an image is made from Debian packages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BuildRecipe {
+    /// Debian's code name, such as `trixie`.
+    pub suite: String,
+    /// Packages beside those that every guest needs.
+    pub packages: BTreeSet<String>,
+    /// Size of the root file system as built; it grows to the disk at the first boot.
+    pub size_mib: u64,
+    /// Leaves out what costs boot time and serves no guest of ours.
+    pub trim: bool,
+    /// Container images, by their ordinary names, to be in the image's Docker from the start.
+    pub containers: BTreeSet<String>,
+}
+
+/// How a machine finds its kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Boot {
+    /// By the boot loader on its disk.
+    Disk,
+    /// By the kernel and initrd that come with the image: no boot loader, seconds faster.
+    Kernel,
+}
+
+/// A data volume; it outlives the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeSpec {
+    pub provider: ProviderName,
+    pub size_mib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineSpec {
+    pub provider: ProviderName,
+    pub image: ImageSpec,
+    pub cpus: u32,
+    pub memory_mib: u64,
+    pub disk_mib: u64,
+    /// The data volumes to attach, by key.
+    pub volumes: BTreeSet<Key>,
+}
+
+/// What a machine has beyond its image, whatever the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestSpec {
+    /// The account of the people who work on the machine.
+    pub user: String,
+    /// Their public keys, in OpenSSH's one-line form.
+    pub authorized_keys: BTreeSet<String>,
+    pub registries: RegistrySpec,
+}
+
+/// Where the machine's Docker gets its images.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrySpec {
+    /// Mirrors of Docker Hub, as URLs; tried in order.
+    pub mirrors: Vec<String>,
+    /// Registries spoken to without TLS, as `host:port` or CIDR.
+    pub insecure: Vec<String>,
+    pub logins: Vec<RegistryLogin>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryLogin {
+    pub server: String,
+    pub username: String,
+    pub password: SecretRef,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckoutSpec {
+    pub url: String,
+    /// A branch, a tag or a full commit id.
+    pub reference: String,
+    /// The commit that `reference` stood for when last asked; `None` only if `unresolved`.
+    pub revision: Option<Revision>,
+}
+
+/// A compose project with everything it is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StackSpec {
+    /// The name of the compose project: that of the environment.
+    pub project: EnvName,
+    pub compose: ComposeSource,
+    /// Files to write into the stack's folder, by path relative to it.
+    pub files: BTreeMap<String, FileContent>,
+    /// What `.env` holds.
+    pub variables: BTreeMap<String, Variable>,
+    /// The checkouts that the stack may build from, and their commits.
+    pub sources: BTreeMap<String, Option<Revision>>,
+    /// The names of the services as far as they are known before compose has read the file.
+    pub services: BTreeSet<String>,
+}
+
+/// Where the compose file of a stack lies on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComposeSource {
+    /// Among the files of the stack, at this path.
+    Files { file: String },
+    /// In a checkout, at this path.
+    Checkout { name: String, file: String },
+}
+
+/// The bytes of a file to be written; serialised as its digest, so that no plan carries content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileContent {
+    pub bytes: Arc<[u8]>,
+    pub executable: bool,
+}
+
+impl Serialize for FileContent {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (Digest::of_bytes(&self.bytes), self.executable).serialize(to)
+    }
+}
+
+impl std::fmt::Debug for FileContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.bytes.len())
+    }
+}
+
+/// A value that compose interpolates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Variable {
+    Plain(String),
+    Secret(SecretRef),
+}
+
+/// Where a secret is found when it is needed; never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretRef {
+    /// An environment variable of the Metrom process.
+    Env(String),
+    /// A file that the Metrom process can read; one trailing newline is dropped.
+    File(PathBuf),
+}

@@ -1,0 +1,43 @@
+//! The vocabulary of Metrom: plain data that every other module speaks.
+//!
+//! Pure: no IO, no clock, no randomness, no environment. A type lives here when more than one
+//! room needs it; behaviour that decides lives in `reconcile`, behaviour that acts in an adapter.
+
+pub mod change;
+pub mod desired;
+pub mod diagnostic;
+pub mod digest;
+pub mod event;
+pub mod intent;
+pub mod key;
+pub mod name;
+pub mod observed;
+pub mod plan;
+pub mod run;
+pub mod snapshot;
+pub mod stamp;
+pub mod text;
+
+pub use change::{Cause, Change, Effect, FieldChange};
+pub use desired::{
+    Boot, BuildRecipe, CheckoutSpec, ComposeSource, Desired, FileContent, GuestSpec, ImageOrigin,
+    ImageSpec, MachineSpec, RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec,
+    Variable, VolumeSpec,
+};
+pub use diagnostic::{Diagnostic, Place, Severity};
+pub use digest::Digest;
+pub use event::{Event, EventKind};
+pub use intent::{Intent, IntentState, Token};
+pub use key::Key;
+pub use name::{EnvName, ImageName, NameError, OwnerName, ProjectName, ProviderName, TemplateName};
+pub use observed::{
+    Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,
+    LiveStack, LiveVolume, Object, Observed, Power, Scope,
+};
+pub use plan::{Action, GuestAction, Held, Plan, ProviderAction, Risk, Step, StepId, Subject};
+pub use run::{Class, Outcome, Phase, Run, RunId, RunState, StepRecord, Trigger};
+pub use snapshot::{Entry, RepoPath, Revision, Snapshot};
+pub use stamp::Stamp;
+
+/// An instant in UTC. Pure code receives it as a value and never asks a clock.
+pub type Timestamp = jiff::Timestamp;

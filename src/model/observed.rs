@@ -1,0 +1,204 @@
+//! What is, with the gaps in our knowledge.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Key, ProviderName, Revision, Stamp};
+
+/// How a provider calls a live object: a domain's UUID, a volume's path, an instance id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LiveId(pub String);
+
+impl fmt::Display for LiveId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What one provider reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inventory {
+    pub provider: ProviderName,
+    /// Machines and volumes: ours by their stamp, and foreign ones without.
+    pub objects: Vec<Object>,
+    /// Base images that are there completely, by [`super::ImageSpec::id`].
+    pub images: BTreeSet<String>,
+    /// What is declared of the provider itself and not there yet: its pool, its network.
+    pub missing: BTreeSet<String>,
+    pub gaps: Vec<Gap>,
+}
+
+impl Inventory {
+    /// An inventory of nothing, because the provider could not be asked.
+    #[must_use]
+    pub fn unreachable(provider: ProviderName, reason: String) -> Self {
+        let gaps = vec![Gap { scope: Scope::Provider(provider.clone()), reason }];
+        Self {
+            provider,
+            objects: Vec::new(),
+            images: BTreeSet::new(),
+            missing: BTreeSet::new(),
+            gaps,
+        }
+    }
+}
+
+/// One live object of a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Object {
+    pub id: LiveId,
+    /// What people see in the provider's own tools.
+    pub name: String,
+    pub fields: LiveFields,
+    pub stamp: Option<Stamp>,
+}
+
+/// What could not be found out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Gap {
+    pub scope: Scope,
+    pub reason: String,
+}
+
+/// Where knowledge ends. Nothing inside is created or pruned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All machines and volumes of a provider.
+    Provider(ProviderName),
+    /// Everything inside the environment's machine.
+    Guest,
+}
+
+/// The state of one environment's resources; several live objects may claim one key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Observed {
+    pub live: BTreeMap<Key, Vec<Live>>,
+    /// Declared parts of the target provider that are not there yet.
+    pub missing: BTreeSet<String>,
+    /// Base images on the target provider.
+    pub images: BTreeSet<String>,
+    pub gaps: Vec<Gap>,
+}
+
+impl Observed {
+    #[must_use]
+    pub fn gap(&self, scope: &Scope) -> Option<&Gap> {
+        self.gaps.iter().find(|gap| gap.scope == *scope)
+    }
+}
+
+/// One live object that claims a key of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Live {
+    pub id: LiveId,
+    /// The provider that has it; `None` for what lies inside the machine.
+    pub provider: Option<ProviderName>,
+    pub fields: LiveFields,
+    /// `None`: it has the name, but is not ours.
+    pub stamp: Option<Stamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveFields {
+    Volume(LiveVolume),
+    Machine(LiveMachine),
+    /// The digest in the stamp says everything.
+    Guest,
+    Checkout(LiveCheckout),
+    Stack(LiveStack),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveVolume {
+    pub size_mib: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    Running,
+    Paused,
+    Stopped,
+}
+
+impl fmt::Display for Power {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveMachine {
+    pub power: Power,
+    pub cpus: u32,
+    pub memory_mib: u64,
+    /// The base image, by [`super::ImageSpec::id`], as the stamp of the machine has it.
+    pub image: Option<String>,
+    /// The data volumes that are attached.
+    pub volumes: BTreeSet<LiveId>,
+    pub address: Option<IpAddr>,
+    /// The public host key that was handed to the machine before its first boot, in OpenSSH's
+    /// one-line form. Connections are pinned to it.
+    pub host_key: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveCheckout {
+    pub revision: Option<Revision>,
+    /// Why the checkout cannot be moved forward without losing somebody's work.
+    pub local_work: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveStack {
+    pub services: Vec<LiveService>,
+    /// Services that were applied and have no container now.
+    pub missing: BTreeSet<String>,
+    /// Written files that are no longer as they were written, by path.
+    pub changed_files: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveService {
+    pub name: String,
+    pub container: String,
+    /// As the compose file names it.
+    pub image: String,
+    /// The image's content-addressed id.
+    pub image_digest: String,
+    pub state: String,
+    pub exit_code: Option<i64>,
+    pub health: Health,
+    pub restarts: u32,
+    /// Published ports as `host:container/protocol`.
+    pub ports: Vec<String>,
+    /// The container's configuration is not the one that was applied.
+    pub altered: bool,
+}
+
+impl LiveService {
+    /// Running, or a task that came to its end.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.state == "running" || (self.state == "exited" && self.exit_code == Some(0))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    Healthy,
+    /// No statement: there is no health check, or it has not answered yet.
+    Unknown,
+    Unhealthy,
+}

@@ -1,0 +1,251 @@
+//! The ordered actions of one sync, complete before the first of them.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{count, mib};
+use super::{
+    Cause, CheckoutSpec, Digest, EnvName, FieldChange, GuestSpec, ImageSpec, Key, LiveId,
+    MachineSpec, ProviderName, Revision, StackSpec, Stamp, Token, VolumeSpec,
+};
+
+/// Everything one sync will do to one environment, and what it will not do and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    pub env: EnvName,
+    pub revision: Revision,
+    pub steps: Vec<Step>,
+    pub held: Vec<Held>,
+}
+
+impl Plan {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// What an approval names: it covers the actions, so a plan that has changed is another plan.
+    ///
+    /// Intent tokens are left out, since they are made for each attempt.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        let actions: Vec<_> = self.steps.iter().map(|s| (&s.key, s.to_string())).collect();
+        Digest::of(&(&self.env, &self.revision, actions))
+    }
+}
+
+/// The place of a step in its plan, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u32);
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// One action with everything it needs and nothing left to decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    pub id: StepId,
+    pub key: Key,
+    pub action: Action,
+    pub cause: Cause,
+    pub fields: Vec<FieldChange>,
+    pub risk: Risk,
+    /// The steps that must be done before.
+    pub after: BTreeSet<StepId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    Safe,
+    /// Somebody who works on it will notice.
+    Disruptive,
+    /// Something ends to exist.
+    Destructive,
+}
+
+/// An action that is not taken, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Held {
+    pub key: Key,
+    /// What would have been done, in the imperative.
+    pub what: String,
+    /// Why not, and the next move.
+    pub reason: String,
+}
+
+/// A live object, or the one that an earlier step of the same plan makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    Live(LiveId),
+    MadeBy(StepId),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Provider { provider: ProviderName, action: ProviderAction },
+    Guest { machine: Subject, provider: ProviderName, action: GuestAction },
+}
+
+/// What a provider can be asked to do.
+///
+/// **Guarantees that an adapter gives.** Every action is safe to repeat. A creation that finds its
+/// object with our stamp takes it over instead of failing. A deletion of what is not there is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProviderAction {
+    /// Makes the declared parts of the provider itself, such as its pool and its network.
+    Prepare { missing: BTreeSet<String> },
+    /// Brings a base image to the provider.
+    ProvideImage { image: ImageSpec },
+    CreateVolume { spec: VolumeSpec, stamp: Stamp, token: Token },
+    GrowVolume { id: LiveId, size_mib: u64 },
+    DeleteVolume { id: LiveId },
+    /// Makes a machine and starts it.
+    CreateMachine { spec: Box<MachineSpec>, stamp: Stamp, volumes: Vec<Subject>, token: Token },
+    StartMachine { id: LiveId },
+    StopMachine { id: LiveId },
+    /// Changes a stopped machine.
+    ResizeMachine { id: LiveId, cpus: u32, memory_mib: u64, stamp: Stamp },
+    /// Ends a machine with its own disk; data volumes stay.
+    DeleteMachine { id: LiveId },
+}
+
+/// What can be done inside a machine. Every action is safe to repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GuestAction {
+    /// Waits until the machine has an address, answers over SSH and has finished its first boot.
+    AwaitReady,
+    Configure { spec: GuestSpec, stamp: Stamp },
+    /// Clones, or moves forward; never throws local work away.
+    SyncCheckout { spec: CheckoutSpec, stamp: Stamp },
+    /// Writes the files and applies compose until every service is up and healthy.
+    ApplyStack { spec: Box<StackSpec>, stamp: Stamp },
+    /// Stops the stack and removes its containers and networks; volumes stay.
+    RemoveStack { project: EnvName },
+}
+
+impl Action {
+    /// `+` makes, `-` ends, `~` changes.
+    #[must_use]
+    pub fn sign(&self) -> char {
+        match self {
+            Self::Provider { action, .. } => match action {
+                ProviderAction::Prepare { .. }
+                | ProviderAction::ProvideImage { .. }
+                | ProviderAction::CreateVolume { .. }
+                | ProviderAction::CreateMachine { .. } => '+',
+                ProviderAction::GrowVolume { .. }
+                | ProviderAction::StartMachine { .. }
+                | ProviderAction::StopMachine { .. }
+                | ProviderAction::ResizeMachine { .. } => '~',
+                ProviderAction::DeleteVolume { .. } | ProviderAction::DeleteMachine { .. } => '-',
+            },
+            Self::Guest { action, .. } => match action {
+                GuestAction::AwaitReady
+                | GuestAction::Configure { .. }
+                | GuestAction::SyncCheckout { .. }
+                | GuestAction::ApplyStack { .. } => '~',
+                GuestAction::RemoveStack { .. } => '-',
+            },
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provider { provider, action } => write!(f, "{action} on {provider}"),
+            Self::Guest { action, .. } => write!(f, "{action}"),
+        }
+    }
+}
+
+impl fmt::Display for ProviderAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prepare { missing } => {
+                let parts: Vec<&str> = missing.iter().map(String::as_str).collect();
+                write!(f, "create {}", parts.join(" and "))
+            }
+            Self::ProvideImage { image } => write!(f, "provide {}", image.name),
+            Self::CreateVolume { spec, .. } => write!(f, "create {}", mib(spec.size_mib)),
+            Self::GrowVolume { size_mib, .. } => write!(f, "grow to {}", mib(*size_mib)),
+            Self::DeleteVolume { .. } => f.write_str("delete with its data"),
+            Self::CreateMachine { spec, .. } => write!(
+                f,
+                "create {}, {} memory, {} disk from {}",
+                count(spec.cpus as usize, "cpu"),
+                mib(spec.memory_mib),
+                mib(spec.disk_mib),
+                spec.image.name,
+            ),
+            Self::StartMachine { .. } => f.write_str("start"),
+            Self::StopMachine { .. } => f.write_str("stop"),
+            Self::ResizeMachine { cpus, memory_mib, .. } => {
+                write!(f, "resize to {}, {} memory", count(*cpus as usize, "cpu"), mib(*memory_mib))
+            }
+            Self::DeleteMachine { .. } => f.write_str("delete"),
+        }
+    }
+}
+
+impl fmt::Display for GuestAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AwaitReady => f.write_str("wait until it is ready"),
+            Self::Configure { spec, .. } => {
+                write!(f, "set up for {} with {}", spec.user, count(spec.authorized_keys.len(), "key"))
+            }
+            Self::SyncCheckout { spec, .. } => {
+                let revision = spec.revision.as_ref().map_or("?", Revision::short);
+                write!(f, "check out {} at {} ({revision})", spec.url, spec.reference)
+            }
+            Self::ApplyStack { spec, .. } if spec.services.is_empty() => f.write_str("compose up"),
+            Self::ApplyStack { spec, .. } => {
+                let names: Vec<&str> = spec.services.iter().map(String::as_str).collect();
+                write!(f, "compose up {}", names.join(", "))
+            }
+            Self::RemoveStack { .. } => f.write_str("compose down"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    /// One line, without its number: `+ machine          create 2 cpus, … on lab  (missing)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:<16} {}  ({}", self.action.sign(), self.key, self.action, self.cause)?;
+        for (i, field) in self.fields.iter().enumerate() {
+            write!(f, "{} {field}", if i == 0 { ":" } else { "," })?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "! {:<16} held: {}; {}", self.key, self.what, self.reason)
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line per step, then one per held action; nothing at all for an empty plan.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            writeln!(f, "{step}")?;
+        }
+        for held in &self.held {
+            writeln!(f, "{held}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! What needs real virtual machines; runs inside the test bed that `tests/bed/sandbox` makes.

@@ -1,0 +1,11 @@
+//! Everything that needs no virtual machine, in one binary.
+
+mod cli;
+mod guest;
+mod http;
+mod image;
+mod manifest;
+mod provider;
+mod reconcile;
+mod source;
+mod store;
