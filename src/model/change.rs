@@ -81,6 +81,10 @@ impl Change {
     /// The deepest effect among the fields.
     #[must_use]
     pub fn effect(&self) -> Effect {
-        self.fields.iter().map(|f| f.effect).max().unwrap_or(Effect::InPlace)
+        self.fields
+            .iter()
+            .map(|f| f.effect)
+            .max()
+            .unwrap_or(Effect::InPlace)
     }
 }

@@ -55,7 +55,11 @@ impl Resource {
     #[must_use]
     pub fn new(spec: Spec, needs: impl IntoIterator<Item = Key>) -> Self {
         let digest = Digest::of(&spec);
-        Self { spec, needs: needs.into_iter().collect(), digest }
+        Self {
+            spec,
+            needs: needs.into_iter().collect(),
+            digest,
+        }
     }
 }
 

@@ -40,7 +40,9 @@ pub struct Diagnostic {
 impl std::fmt::Display for Diagnostic {
     /// One line: `path:line:col: message (help)`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Place { path, line, column, .. } = &self.place;
+        let Place {
+            path, line, column, ..
+        } = &self.place;
         write!(f, "{path}:{line}:{column}: {}", self.message)?;
         match &self.help {
             Some(help) => write!(f, "; {help}"),

@@ -20,12 +20,30 @@ pub struct Event {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventKind {
     /// A new revision is the target.
-    SourceMoved { revision: String },
+    SourceMoved {
+        revision: String,
+    },
     /// The source or a document is not usable; what was declared before stays the target.
-    SourceFault { message: String },
-    RunStarted { run: RunId, steps: usize },
-    StepEnded { run: RunId, step: StepId, line: String, ok: bool, message: String },
-    RunEnded { run: RunId, ok: bool },
+    SourceFault {
+        message: String,
+    },
+    RunStarted {
+        run: RunId,
+        steps: usize,
+    },
+    StepEnded {
+        run: RunId,
+        step: StepId,
+        line: String,
+        ok: bool,
+        message: String,
+    },
+    RunEnded {
+        run: RunId,
+        ok: bool,
+    },
     /// An action was held.
-    Held { line: String },
+    Held {
+        line: String,
+    },
 }

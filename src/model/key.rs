@@ -28,7 +28,9 @@ pub enum Key {
 
 /// A text that names no resource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a resource; expected `image`, `volume/…`, `machine`, `guest`, `checkout/…` or `stack`")]
+#[error(
+    "`{0}` is not a resource; expected `image`, `volume/…`, `machine`, `guest`, `checkout/…` or `stack`"
+)]
 pub struct KeyError(String);
 
 impl fmt::Display for Key {

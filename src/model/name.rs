@@ -38,7 +38,10 @@ fn check(text: &str) -> Result<(), NameError> {
         .chars()
         .find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '-'))
     {
-        return Err(NameError::BadCharacter { name: owned(), found });
+        return Err(NameError::BadCharacter {
+            name: owned(),
+            found,
+        });
     }
     if !first.is_ascii_lowercase() {
         return Err(NameError::BadStart(owned()));
@@ -127,7 +130,10 @@ mod tests {
     #[test]
     fn each_mistake_has_its_words() {
         assert_eq!(EnvName::parse(""), Err(NameError::Empty));
-        assert!(matches!(EnvName::parse("2fast"), Err(NameError::BadStart(_))));
+        assert!(matches!(
+            EnvName::parse("2fast"),
+            Err(NameError::BadStart(_))
+        ));
         assert!(matches!(EnvName::parse("a-"), Err(NameError::BadEnd(_))));
         assert!(matches!(
             EnvName::parse("Shop"),
@@ -137,6 +143,9 @@ mod tests {
             EnvName::parse("a/../b"),
             Err(NameError::BadCharacter { found: '/', .. })
         ));
-        assert!(matches!(EnvName::parse(&"a".repeat(41)), Err(NameError::TooLong(_))));
+        assert!(matches!(
+            EnvName::parse(&"a".repeat(41)),
+            Err(NameError::TooLong(_))
+        ));
     }
 }

@@ -36,7 +36,10 @@ impl Inventory {
     /// An inventory of nothing, because the provider could not be asked.
     #[must_use]
     pub fn unreachable(provider: ProviderName, reason: String) -> Self {
-        let gaps = vec![Gap { scope: Scope::Provider(provider.clone()), reason }];
+        let gaps = vec![Gap {
+            scope: Scope::Provider(provider.clone()),
+            reason,
+        }];
         Self {
             provider,
             objects: Vec::new(),

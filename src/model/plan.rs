@@ -91,8 +91,15 @@ pub enum Subject {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    Provider { provider: ProviderName, action: ProviderAction },
-    Guest { machine: Subject, provider: ProviderName, action: GuestAction },
+    Provider {
+        provider: ProviderName,
+        action: ProviderAction,
+    },
+    Guest {
+        machine: Subject,
+        provider: ProviderName,
+        action: GuestAction,
+    },
 }
 
 /// What a provider can be asked to do.
@@ -103,20 +110,49 @@ pub enum Action {
 #[serde(rename_all = "snake_case")]
 pub enum ProviderAction {
     /// Makes the declared parts of the provider itself, such as its pool and its network.
-    Prepare { missing: BTreeSet<String> },
+    Prepare {
+        missing: BTreeSet<String>,
+    },
     /// Brings a base image to the provider.
-    ProvideImage { image: ImageSpec },
-    CreateVolume { spec: VolumeSpec, stamp: Stamp, token: Token },
-    GrowVolume { id: LiveId, size_mib: u64 },
-    DeleteVolume { id: LiveId },
+    ProvideImage {
+        image: ImageSpec,
+    },
+    CreateVolume {
+        spec: VolumeSpec,
+        stamp: Stamp,
+        token: Token,
+    },
+    GrowVolume {
+        id: LiveId,
+        size_mib: u64,
+    },
+    DeleteVolume {
+        id: LiveId,
+    },
     /// Makes a machine and starts it.
-    CreateMachine { spec: Box<MachineSpec>, stamp: Stamp, volumes: Vec<Subject>, token: Token },
-    StartMachine { id: LiveId },
-    StopMachine { id: LiveId },
+    CreateMachine {
+        spec: Box<MachineSpec>,
+        stamp: Stamp,
+        volumes: Vec<Subject>,
+        token: Token,
+    },
+    StartMachine {
+        id: LiveId,
+    },
+    StopMachine {
+        id: LiveId,
+    },
     /// Changes a stopped machine.
-    ResizeMachine { id: LiveId, cpus: u32, memory_mib: u64, stamp: Stamp },
+    ResizeMachine {
+        id: LiveId,
+        cpus: u32,
+        memory_mib: u64,
+        stamp: Stamp,
+    },
     /// Ends a machine with its own disk; data volumes stay.
-    DeleteMachine { id: LiveId },
+    DeleteMachine {
+        id: LiveId,
+    },
 }
 
 /// What can be done inside a machine. Every action is safe to repeat.
@@ -125,13 +161,24 @@ pub enum ProviderAction {
 pub enum GuestAction {
     /// Waits until the machine has an address, answers over SSH and has finished its first boot.
     AwaitReady,
-    Configure { spec: GuestSpec, stamp: Stamp },
+    Configure {
+        spec: GuestSpec,
+        stamp: Stamp,
+    },
     /// Clones, or moves forward; never throws local work away.
-    SyncCheckout { spec: CheckoutSpec, stamp: Stamp },
+    SyncCheckout {
+        spec: CheckoutSpec,
+        stamp: Stamp,
+    },
     /// Writes the files and applies compose until every service is up and healthy.
-    ApplyStack { spec: Box<StackSpec>, stamp: Stamp },
+    ApplyStack {
+        spec: Box<StackSpec>,
+        stamp: Stamp,
+    },
     /// Stops the stack and removes its containers and networks; volumes stay.
-    RemoveStack { project: EnvName },
+    RemoveStack {
+        project: EnvName,
+    },
 }
 
 impl Action {
@@ -191,8 +238,15 @@ impl fmt::Display for ProviderAction {
             ),
             Self::StartMachine { .. } => f.write_str("start"),
             Self::StopMachine { .. } => f.write_str("stop"),
-            Self::ResizeMachine { cpus, memory_mib, .. } => {
-                write!(f, "resize to {}, {} memory", count(*cpus as usize, "cpu"), mib(*memory_mib))
+            Self::ResizeMachine {
+                cpus, memory_mib, ..
+            } => {
+                write!(
+                    f,
+                    "resize to {}, {} memory",
+                    count(*cpus as usize, "cpu"),
+                    mib(*memory_mib)
+                )
             }
             Self::DeleteMachine { .. } => f.write_str("delete"),
         }
@@ -204,11 +258,20 @@ impl fmt::Display for GuestAction {
         match self {
             Self::AwaitReady => f.write_str("wait until it is ready"),
             Self::Configure { spec, .. } => {
-                write!(f, "set up for {} with {}", spec.user, count(spec.authorized_keys.len(), "key"))
+                write!(
+                    f,
+                    "set up for {} with {}",
+                    spec.user,
+                    count(spec.authorized_keys.len(), "key")
+                )
             }
             Self::SyncCheckout { spec, .. } => {
                 let revision = spec.revision.as_ref().map_or("?", Revision::short);
-                write!(f, "check out {} at {} ({revision})", spec.url, spec.reference)
+                write!(
+                    f,
+                    "check out {} at {} ({revision})",
+                    spec.url, spec.reference
+                )
             }
             Self::ApplyStack { spec, .. } if spec.services.is_empty() => f.write_str("compose up"),
             Self::ApplyStack { spec, .. } => {
@@ -223,7 +286,14 @@ impl fmt::Display for GuestAction {
 impl fmt::Display for Step {
     /// One line, without its number: `+ machine          create 2 cpus, … on lab  (missing)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:<16} {}  ({}", self.action.sign(), self.key, self.action, self.cause)?;
+        write!(
+            f,
+            "{} {:<16} {}  ({}",
+            self.action.sign(),
+            self.key,
+            self.action,
+            self.cause
+        )?;
         for (i, field) in self.fields.iter().enumerate() {
             write!(f, "{} {field}", if i == 0 { ":" } else { "," })?;
         }

@@ -46,10 +46,19 @@ pub enum Class {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
-    Done { took: Duration, phases: Vec<Phase> },
+    Done {
+        took: Duration,
+        phases: Vec<Phase>,
+    },
     /// `chain` is the error with all its causes, outermost first.
-    Failed { took: Duration, class: Class, chain: String },
-    Skipped { because: StepId },
+    Failed {
+        took: Duration,
+        class: Class,
+        chain: String,
+    },
+    Skipped {
+        because: StepId,
+    },
 }
 
 /// A named part of the time that a step took.

@@ -108,11 +108,18 @@ impl From<RepoPath> for String {
 /// One entry of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    File { bytes: Arc<[u8]>, executable: bool },
+    File {
+        bytes: Arc<[u8]>,
+        executable: bool,
+    },
     /// A file above the limit of the source; its bytes were not read.
-    TooLarge { bytes: u64 },
+    TooLarge {
+        bytes: u64,
+    },
     /// A symbolic link and what it points at, unresolved.
-    Symlink { target: String },
+    Symlink {
+        target: String,
+    },
     /// A commit of another repository.
     Submodule,
 }
@@ -135,7 +142,10 @@ impl Snapshot {
     }
 
     /// All entries below a folder, with the path relative to it.
-    pub fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a RepoPath, &'a Entry)> {
+    pub fn below<'a>(
+        &'a self,
+        folder: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a RepoPath, &'a Entry)> {
         self.entries.iter().filter_map(move |(path, entry)| {
             let rest = match folder {
                 "" => path.as_str(),

@@ -13,5 +13,9 @@ pub fn mib(mib: u64) -> String {
 /// `1 service`, `2 services`.
 #[must_use]
 pub fn count(n: usize, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {one}s")
+    }
 }

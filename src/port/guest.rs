@@ -7,9 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::journal::Journal;
-use crate::model::{
-    Class, EnvName, Gap, GuestAction, Key, LiveFields, LiveId, OwnerName, Stamp,
-};
+use crate::model::{Class, EnvName, Gap, GuestAction, Key, LiveFields, LiveId, OwnerName, Stamp};
 
 /// How to reach a machine, and how to know that it is the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,18 +65,32 @@ pub trait GuestActuator: GuestObserver {
 pub enum GuestError {
     #[error("{env} does not answer: {reason}")]
     Silent { env: EnvName, reason: String },
-    #[error("the host key of {env} is not the one we gave it: {reason}; delete the machine if this was not you")]
+    #[error(
+        "the host key of {env} is not the one we gave it: {reason}; delete the machine if this was not you"
+    )]
     HostKey { env: EnvName, reason: String },
     #[error("{env} refuses our key: {reason}")]
     Refused { env: EnvName, reason: String },
     /// A program on the machine ended with an error; `output` is the end of what it wrote.
     #[error("{doing} failed on {env}: {output}")]
-    Failed { env: EnvName, doing: String, output: String },
+    Failed {
+        env: EnvName,
+        doing: String,
+        output: String,
+    },
     /// Somebody's work is in the way, or the declaration cannot be applied to this machine.
     #[error("{doing} is not possible on {env}: {reason}")]
-    Blocked { env: EnvName, doing: String, reason: String },
+    Blocked {
+        env: EnvName,
+        doing: String,
+        reason: String,
+    },
     #[error("the connection to {env} was lost while {doing}: {reason}")]
-    Lost { env: EnvName, doing: String, reason: String },
+    Lost {
+        env: EnvName,
+        doing: String,
+        reason: String,
+    },
     #[error("{0}")]
     Secret(#[from] super::secrets::SecretError),
 }
@@ -88,9 +100,10 @@ impl GuestError {
     pub fn class(&self) -> Class {
         match self {
             Self::Silent { .. } | Self::Lost { .. } | Self::Failed { .. } => Class::Transient,
-            Self::HostKey { .. } | Self::Refused { .. } | Self::Blocked { .. } | Self::Secret(_) => {
-                Class::Terminal
-            }
+            Self::HostKey { .. }
+            | Self::Refused { .. }
+            | Self::Blocked { .. }
+            | Self::Secret(_) => Class::Terminal,
         }
     }
 }

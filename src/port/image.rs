@@ -33,23 +33,50 @@ pub trait Images: Send + Sync {
     ///
     /// # Errors
     /// [`ImageError`].
-    async fn obtain(&self, image: &ImageSpec, journal: &dyn Journal) -> Result<ImageFiles, ImageError>;
+    async fn obtain(
+        &self,
+        image: &ImageSpec,
+        journal: &dyn Journal,
+    ) -> Result<ImageFiles, ImageError>;
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ImageError {
     #[error("cannot download image {image} from {url}: {reason}")]
-    Download { image: ImageName, url: String, reason: String },
-    #[error("image {image} from {url} has the checksum {found}, not {expected}; correct `sha256` or the file")]
-    Checksum { image: ImageName, url: String, expected: String, found: String },
+    Download {
+        image: ImageName,
+        url: String,
+        reason: String,
+    },
+    #[error(
+        "image {image} from {url} has the checksum {found}, not {expected}; correct `sha256` or the file"
+    )]
+    Checksum {
+        image: ImageName,
+        url: String,
+        expected: String,
+        found: String,
+    },
     #[error("image {image} is not a qcow2 file: {reason}")]
     Format { image: ImageName, reason: String },
     #[error("cannot build image {image}: {doing}: {output}")]
-    Build { image: ImageName, doing: String, output: String },
+    Build {
+        image: ImageName,
+        doing: String,
+        output: String,
+    },
     #[error("building image {image} needs `{program}`; install the Debian package {package}")]
-    Tool { image: ImageName, program: String, package: String },
+    Tool {
+        image: ImageName,
+        program: String,
+        package: String,
+    },
     #[error("cannot {doing} {path}: {reason}")]
-    File { doing: String, path: PathBuf, reason: String },
+    File {
+        doing: String,
+        path: PathBuf,
+        reason: String,
+    },
 }
 
 impl ImageError {

@@ -57,29 +57,52 @@ pub struct Made {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ProviderError {
     #[error("cannot reach {provider}: {reason}")]
-    Unreachable { provider: ProviderName, reason: String },
+    Unreachable {
+        provider: ProviderName,
+        reason: String,
+    },
     /// The request was understood and refused; it was not done.
     #[error("{provider} cannot {doing}: {reason}")]
-    Refused { provider: ProviderName, doing: String, reason: String },
+    Refused {
+        provider: ProviderName,
+        doing: String,
+        reason: String,
+    },
     /// There is no room: disk, memory, quota.
     #[error("{provider} has no room to {doing}: {reason}")]
-    Full { provider: ProviderName, doing: String, reason: String },
+    Full {
+        provider: ProviderName,
+        doing: String,
+        reason: String,
+    },
     /// Something is there that is not ours and has the name that we need.
     #[error("{provider} already has {what}, which is not ours; rename or remove it")]
-    Foreign { provider: ProviderName, what: String },
+    Foreign {
+        provider: ProviderName,
+        what: String,
+    },
     /// The object that the plan saw is gone or is another one now.
     #[error("{what} on {provider} is not as it was when the plan was made")]
-    Moved { provider: ProviderName, what: String },
+    Moved {
+        provider: ProviderName,
+        what: String,
+    },
     /// The reply was lost; it may have been done.
     #[error("no answer from {provider} to {doing}: {reason}")]
-    Unanswered { provider: ProviderName, doing: String, reason: String },
+    Unanswered {
+        provider: ProviderName,
+        doing: String,
+        reason: String,
+    },
 }
 
 impl ProviderError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Unreachable { .. } | Self::Unanswered { .. } | Self::Full { .. } => Class::Transient,
+            Self::Unreachable { .. } | Self::Unanswered { .. } | Self::Full { .. } => {
+                Class::Transient
+            }
             Self::Refused { .. } | Self::Foreign { .. } => Class::Terminal,
             Self::Moved { .. } => Class::Conflict,
         }

@@ -14,7 +14,9 @@ pub trait Secrets: Send + Sync {
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SecretError {
-    #[error("the environment variable `{0}` is not set in Metrom's process; set it where `metrom` is started")]
+    #[error(
+        "the environment variable `{0}` is not set in Metrom's process; set it where `metrom` is started"
+    )]
     Unset(String),
     #[error("cannot read the secret file {path}: {reason}")]
     Unreadable { path: String, reason: String },

@@ -44,9 +44,17 @@ pub enum SourceError {
     #[error("the repository {url} has no commit yet; push one")]
     Empty { url: String },
     #[error("the repository {url} has no branch, tag or commit `{reference}`; {hint}")]
-    NoReference { url: String, reference: String, hint: String },
+    NoReference {
+        url: String,
+        reference: String,
+        hint: String,
+    },
     #[error("cannot read {what} of the repository {url}: {reason}")]
-    Unreadable { url: String, what: String, reason: String },
+    Unreadable {
+        url: String,
+        what: String,
+        reason: String,
+    },
 }
 
 impl SourceError {

@@ -15,7 +15,12 @@ pub trait Store: Send + Sync {
     /// Writes a run with all its steps, before the first of them is taken.
     async fn begin_run(&self, run: &Run) -> Result<(), StoreError>;
     /// Writes what came of a step.
-    async fn end_step(&self, run: &RunId, step: StepId, outcome: &Outcome) -> Result<(), StoreError>;
+    async fn end_step(
+        &self,
+        run: &RunId,
+        step: StepId,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError>;
     async fn end_run(&self, run: &RunId, state: RunState, at: Timestamp) -> Result<(), StoreError>;
     /// Marks runs that a process left running as interrupted; to be called once at start, for each
     /// environment whose lock is held.
@@ -25,9 +30,19 @@ pub trait Store: Send + Sync {
     async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError>;
 
     /// Adds lines to the log of a run.
-    async fn append_log(&self, run: &RunId, step: StepId, lines: &[String]) -> Result<(), StoreError>;
+    async fn append_log(
+        &self,
+        run: &RunId,
+        step: StepId,
+        lines: &[String],
+    ) -> Result<(), StoreError>;
     /// The log of a run from a position on: `(position, step, line)`; positions rise.
-    async fn log(&self, run: &RunId, after: i64, limit: u32) -> Result<Vec<(i64, StepId, String)>, StoreError>;
+    async fn log(
+        &self,
+        run: &RunId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, StepId, String)>, StoreError>;
 
     /// Open creations of one environment.
     async fn intents(&self, env: &EnvName) -> Result<Vec<Intent>, StoreError>;
@@ -37,13 +52,19 @@ pub trait Store: Send + Sync {
 
     /// The newest revision at which this environment's documents were all good.
     async fn good_revision(&self, env: &EnvName) -> Result<Option<Revision>, StoreError>;
-    async fn put_good_revision(&self, env: &EnvName, revision: &Revision) -> Result<(), StoreError>;
+    async fn put_good_revision(&self, env: &EnvName, revision: &Revision)
+    -> Result<(), StoreError>;
     /// Environments that ever had a good revision.
     async fn known_environments(&self) -> Result<Vec<EnvName>, StoreError>;
     async fn forget_environment(&self, env: &EnvName) -> Result<(), StoreError>;
 
     /// Keeps an event and gives it its number.
-    async fn put_event(&self, at: Timestamp, env: Option<&EnvName>, kind: &EventKind) -> Result<Event, StoreError>;
+    async fn put_event(
+        &self,
+        at: Timestamp,
+        env: Option<&EnvName>,
+        kind: &EventKind,
+    ) -> Result<Event, StoreError>;
     /// Events after a number, oldest first.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
 
