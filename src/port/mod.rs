@@ -11,6 +11,7 @@ pub mod image;
 pub mod journal;
 pub mod provider;
 pub mod secrets;
+pub mod seed;
 pub mod source;
 pub mod store;
 
@@ -20,5 +21,6 @@ pub use image::{ImageError, ImageFiles, Images};
 pub use journal::{Journal, Silent};
 pub use provider::{Actuator, Made, Observer, ProviderError};
 pub use secrets::{SecretError, Secrets};
+pub use seed::{Seed, SeedError, SeedMaker, SeedRequest};
 pub use source::{Refs, Source, SourceError};
 pub use store::{Store, StoreError};
