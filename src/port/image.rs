@@ -57,7 +57,7 @@ pub enum ImageError {
         expected: String,
         found: String,
     },
-    #[error("image {image} is not a qcow2 file: {reason}")]
+    #[error("image {image} cannot be used: {reason}")]
     Format { image: ImageName, reason: String },
     #[error("cannot build image {image}: {doing}: {output}")]
     Build {
