@@ -1,0 +1,151 @@
+//! What a repository declares at one revision, and what can be relied upon of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::compose::Outline;
+use super::finding::UnitId;
+use super::resolve::Effective;
+use super::schema::{
+    EnvironmentSpec, HostSpec, Policies, ProjectSpec, RepositorySpec, TemplateSpec,
+};
+use crate::model::{
+    Diagnostic, EnvName, FileContent, ImageName, ImageSpec, OwnerName, ProjectName, ProviderName,
+    RepoPath, Revision, Severity, TemplateName,
+};
+
+/// Everything that a repository declares at one revision.
+///
+/// **Guarantees.** Made from any snapshot whatever; what is wrong is in `diagnostics`. The maps
+/// hold what could be read, sound or not; [`Catalog::standing`] says what can be acted upon.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    pub revision: Revision,
+    /// Sorted by place.
+    pub diagnostics: Vec<Diagnostic>,
+    pub repository: Option<Repository>,
+    pub environments: BTreeMap<EnvName, Environment>,
+    pub hosts: BTreeMap<ProviderName, HostSpec>,
+    pub images: BTreeMap<ImageName, ImageSpec>,
+    pub templates: BTreeMap<TemplateName, Template>,
+    pub projects: BTreeMap<ProjectName, ProjectSpec>,
+    pub(super) owner: Option<OwnerName>,
+    /// Every environment whose name could be read.
+    pub(super) declared: BTreeSet<EnvName>,
+    /// What each of the good environments comes to.
+    pub(super) effective: BTreeMap<EnvName, Arc<Effective>>,
+    /// What each declared environment stands on.
+    pub(super) depends: BTreeMap<EnvName, BTreeSet<UnitId>>,
+    /// The unit of each diagnostic.
+    pub(super) units: Vec<Option<UnitId>>,
+    pub(super) is_complete: bool,
+}
+
+/// The settings of the repository, with its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    pub name: OwnerName,
+    pub spec: RepositorySpec,
+}
+
+/// An environment as declared, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    pub path: RepoPath,
+    pub line: u32,
+    pub spec: EnvironmentSpec,
+}
+
+/// A template with all that it inherits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Its folder in the repository.
+    pub folder: String,
+    /// Parameters and machine include those of the templates that it extends.
+    pub spec: TemplateSpec,
+    pub stack: Arc<StackFiles>,
+}
+
+/// The files of a stack, and what its compose file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StackFiles {
+    /// The compose file among `files`.
+    pub compose: String,
+    /// By path relative to the stack's folder.
+    pub files: BTreeMap<String, FileContent>,
+    pub outline: Outline,
+}
+
+/// Whether an environment can be acted upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It and all that it stands on is sound.
+    Good,
+    /// It is declared; it, or something that it stands on, has an error.
+    Broken,
+    /// It is not declared; only to be believed when the catalog [is complete](Catalog::is_complete).
+    Absent,
+}
+
+impl Catalog {
+    /// The owner in every stamp; known even when the settings have errors elsewhere.
+    #[must_use]
+    pub fn owner(&self) -> Option<&OwnerName> {
+        self.owner.as_ref()
+    }
+
+    #[must_use]
+    pub fn standing(&self, env: &EnvName) -> Standing {
+        if self.effective.contains_key(env) {
+            Standing::Good
+        } else if self.declared.contains(env) {
+            Standing::Broken
+        } else {
+            Standing::Absent
+        }
+    }
+
+    /// Whether every document could be told: if not, an absent environment may just be unreadable,
+    /// and nothing must be pruned.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Every environment that is declared, sound or not.
+    pub fn names(&self) -> impl Iterator<Item = &EnvName> {
+        self.declared.iter()
+    }
+
+    /// The errors that keep a broken environment from being acted upon.
+    pub fn stalled_by<'a>(&'a self, env: &EnvName) -> impl Iterator<Item = &'a Diagnostic> {
+        let depends = self.depends.get(env);
+        let concerns = move |unit: &Option<UnitId>| match (unit, depends) {
+            (Some(unit), Some(depends)) => depends.contains(unit),
+            _ => false,
+        };
+        let pairs = self.units.iter().zip(&self.diagnostics);
+        pairs
+            .filter(move |(unit, diagnostic)| {
+                diagnostic.severity == Severity::Error && concerns(unit)
+            })
+            .map(|(_, diagnostic)| diagnostic)
+    }
+
+    /// Whether anything in the repository is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
+    }
+
+    /// The policies of the repository; the defaults, which keep everything, when it has none.
+    #[must_use]
+    pub fn policies(&self) -> Policies {
+        let repository = self.repository.as_ref();
+        repository
+            .map(|r| r.spec.policies.clone())
+            .unwrap_or_default()
+    }
+}

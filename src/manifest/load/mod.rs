@@ -1,0 +1,155 @@
+//! From the files of a repository to its catalog.
+//!
+//! Which files ([`files`]) → which documents in them ([`documents`]) → what they declare, by kind
+//! and name ([`declared`]) → templates with their files ([`template`]) → environments with
+//! everything they stand on ([`super::resolve`]). Nothing stops at an error: it is found, said, and
+//! what depends on it is left out.
+
+mod declared;
+mod documents;
+mod files;
+mod folder;
+mod template;
+
+use std::collections::BTreeMap;
+
+use super::catalog::{Catalog, Environment, Repository};
+use super::finding::Findings;
+use super::resolve;
+use super::yaml::{Fault, Mark};
+use crate::model::{ImageOrigin, ImageSpec, RepoPath, Revision, Snapshot};
+
+pub(super) use declared::{Declared, Tables};
+pub(super) use folder::Folders;
+pub(super) use template::Templates;
+
+/// Reads everything that a repository declares. Never fails: what is wrong is in the catalog.
+#[must_use]
+pub fn load(snapshot: &Snapshot) -> Catalog {
+    let mut findings = Findings::default();
+    let documents = documents::find(snapshot, &mut findings);
+    let tables = Tables::sort(documents, &mut findings);
+    require_settings(snapshot, &tables, &mut findings);
+    let mut folders = Folders::new(snapshot, &tables);
+    let templates = Templates::build(&tables, &mut folders, &mut findings);
+    let resolved = resolve::environments(&tables, &templates, &mut folders, &mut findings);
+    assemble(snapshot, tables, templates, resolved, findings)
+}
+
+/// Without its settings a repository has no name, and nothing of it can be acted upon.
+fn require_settings(snapshot: &Snapshot, tables: &Tables, findings: &mut Findings) {
+    if !tables.repositories.is_empty() || findings.has_found("metrom.yaml") {
+        if tables.repositories.is_empty() {
+            findings.hide();
+        }
+        return;
+    }
+    let fault = if snapshot.entries.is_empty() {
+        ("empty-repository", "the repository has no files")
+    } else {
+        ("no-settings", "the repository has no `metrom.yaml`")
+    };
+    let place = RepoPath::parse("metrom.yaml").expect("a plain file name is a path");
+    findings.unidentified(
+        &place,
+        Fault {
+            mark: Mark::START,
+            code: fault.0,
+            message: fault.1.to_owned(),
+            help: Some("add one with `kind: Repository` and a `metadata.name`".to_owned()),
+        },
+    );
+}
+
+fn assemble(
+    snapshot: &Snapshot,
+    tables: Tables,
+    templates: Templates,
+    resolved: resolve::Resolved,
+    findings: Findings,
+) -> Catalog {
+    let owner = match tables.repositories.len() {
+        1 => tables.repositories.keys().next().cloned(),
+        _ => None,
+    };
+    let declared = tables.environments.keys().cloned().collect();
+    let is_complete = !findings.is_incomplete();
+    let (units, diagnostics) = findings.finish(snapshot).into_iter().unzip();
+    let repository = tables
+        .repositories
+        .into_iter()
+        .find_map(|(name, document)| {
+            let spec = document.spec?;
+            (Some(&name) == owner.as_ref()).then_some(Repository { name, spec })
+        });
+    let environments = tables.environments.into_iter();
+    Catalog {
+        revision: Revision::clone(&snapshot.revision),
+        diagnostics,
+        repository,
+        environments: environments
+            .filter_map(|(name, document)| Some((name, environment(document)?)))
+            .collect(),
+        hosts: specs(tables.hosts),
+        images: resolved.images,
+        templates: templates.into_sound(),
+        projects: specs(tables.projects),
+        owner,
+        declared,
+        effective: resolved.effective,
+        depends: resolved.depends,
+        units,
+        is_complete,
+    }
+}
+
+fn environment(document: Declared<super::schema::EnvironmentSpec>) -> Option<Environment> {
+    Some(Environment {
+        path: document.path,
+        line: document.node.mark.line,
+        spec: document.spec?,
+    })
+}
+
+fn specs<N: Ord, S>(table: BTreeMap<N, Declared<S>>) -> BTreeMap<N, S> {
+    table
+        .into_iter()
+        .filter_map(|(name, document)| Some((name, document.spec?)))
+        .collect()
+}
+
+/// What an image is to those who make it.
+pub(super) fn image_spec(
+    name: &crate::model::ImageName,
+    spec: &super::schema::ImageSpec,
+) -> Option<ImageSpec> {
+    use super::schema::Boot as Written;
+    use crate::model::{Boot, BuildRecipe, Digest};
+    let (origin, usual) = match (&spec.url, &spec.sha256, &spec.build) {
+        (Some(url), Some(sha256), None) => {
+            let (url, sha256) = (url.clone(), Digest::parse(sha256)?);
+            (ImageOrigin::Url { url, sha256 }, Boot::Disk)
+        }
+        (None, _, Some(build)) => {
+            let recipe = BuildRecipe {
+                suite: build.suite.clone(),
+                packages: build.packages.clone(),
+                size_mib: build.size.mib(),
+                trim: build.trim,
+                containers: build.containers.clone(),
+            };
+            (ImageOrigin::Build(recipe), Boot::Kernel)
+        }
+        (_, _, _) => return None,
+    };
+    let boot = match spec.boot {
+        Some(Written::Disk) => Boot::Disk,
+        Some(Written::Kernel) => Boot::Kernel,
+        None => usual,
+    };
+    Some(ImageSpec {
+        name: name.clone(),
+        origin,
+        boot,
+    })
+}

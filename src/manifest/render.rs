@@ -1,0 +1,164 @@
+//! From a catalog to what should be for one environment at one instant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalog::Catalog;
+use super::resolve::Effective;
+use super::schema::SourceRepository;
+use crate::model::{
+    CheckoutSpec, ComposeSource, Desired, EnvName, Key, MachineSpec, Resource, Revision, Spec,
+    StackSpec, Timestamp, Variable, VolumeSpec,
+};
+
+/// The one data volume of a machine.
+const DATA: &str = "data";
+/// Where checkouts lie on a machine.
+const CHECKOUTS: &str = "/srv/metrom/src";
+
+/// What was found out outside the repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The commit of each `(url, reference)`, or why it could not be found out.
+    pub refs: BTreeMap<(String, String), Result<Revision, String>>,
+}
+
+/// The references, as `(url, reference)`, that have to be resolved before an environment is rendered;
+/// none for one that is not good.
+#[must_use]
+pub fn references(catalog: &Catalog, env: &EnvName) -> Vec<(String, String)> {
+    let effective = catalog.effective.get(env);
+    let sources = effective.into_iter().flat_map(|e| e.sources.values());
+    let pairs: BTreeSet<(String, String)> = sources
+        .map(|source| (source.url.clone(), source.reference.clone()))
+        .collect();
+    pairs.into_iter().collect()
+}
+
+/// What should be for an environment at that instant.
+///
+/// **Assumptions.** The environment is [good](super::Standing::Good).
+///
+/// # Panics
+/// When it is not: what a broken or absent environment should be is not known, and a guess could
+/// delete it.
+#[must_use]
+pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -> Desired {
+    let effective = catalog
+        .effective
+        .get(env)
+        .expect("only good environments are rendered");
+    let owner = catalog
+        .owner
+        .clone()
+        .expect("no environment is good in a repository without a name");
+    let mut desired = Desired::undeclared(owner, env.clone(), catalog.revision.clone());
+    match effective.expires {
+        Some(end) if end <= now => desired.expired = true,
+        until => {
+            desired.until = until;
+            desired.provider = Some(effective.machine.provider.clone());
+            add_resources(&mut desired, env, effective, facts);
+        }
+    }
+    desired
+}
+
+fn add_resources(desired: &mut Desired, env: &EnvName, effective: &Effective, facts: &Facts) {
+    let volume = Key::Volume(DATA.to_owned());
+    let machine = &effective.machine;
+    let mut add = |key: Key, spec: Spec, needs: &[Key]| {
+        desired
+            .resources
+            .insert(key, Resource::new(spec, needs.iter().cloned()));
+    };
+    add(Key::Image, Spec::Image(machine.image.clone()), &[]);
+    add(volume.clone(), Spec::Volume(volume_spec(effective)), &[]);
+    let spec = MachineSpec {
+        provider: machine.provider.clone(),
+        image: machine.image.clone(),
+        cpus: machine.cpus,
+        memory_mib: machine.memory_mib,
+        disk_mib: machine.disk_mib,
+        volumes: BTreeSet::from([volume.clone()]),
+    };
+    add(Key::Machine, Spec::Machine(spec), &[Key::Image, volume]);
+    add(
+        Key::Guest,
+        Spec::Guest(effective.guest.clone()),
+        &[Key::Machine],
+    );
+
+    let mut stack_needs = vec![Key::Guest];
+    let mut commits = BTreeMap::new();
+    let mut unresolved = BTreeMap::new();
+    for (name, source) in &effective.sources {
+        let key = Key::Checkout(name.clone());
+        let revision = resolve(source, facts);
+        if let Err(reason) = &revision {
+            unresolved.insert(key.clone(), reason.clone());
+        }
+        let spec = CheckoutSpec {
+            url: source.url.clone(),
+            reference: source.reference.clone(),
+            revision: revision.ok(),
+        };
+        commits.insert(name.clone(), spec.revision.clone());
+        add(key.clone(), Spec::Checkout(spec), &[Key::Guest]);
+        stack_needs.push(key);
+    }
+    let stack = stack_spec(env, effective, commits);
+    add(Key::Stack, Spec::Stack(stack), &stack_needs);
+    if let Some((key, reason)) = unresolved.iter().next() {
+        let reason = format!("{key} is not known: {reason}");
+        unresolved.insert(Key::Stack, reason);
+    }
+    desired.unresolved = unresolved;
+}
+
+fn volume_spec(effective: &Effective) -> VolumeSpec {
+    VolumeSpec {
+        provider: effective.machine.provider.clone(),
+        size_mib: effective.machine.data_mib,
+    }
+}
+
+fn resolve(source: &SourceRepository, facts: &Facts) -> Result<Revision, String> {
+    let SourceRepository { url, reference, .. } = source;
+    match facts.refs.get(&(url.clone(), reference.clone())) {
+        Some(answer) => answer.clone(),
+        None => Err(format!(
+            "nobody asked which commit `{reference}` of {url} is"
+        )),
+    }
+}
+
+fn stack_spec(
+    env: &EnvName,
+    effective: &Effective,
+    commits: BTreeMap<String, Option<Revision>>,
+) -> StackSpec {
+    let mut variables = effective.variables.clone();
+    variables.insert(
+        "METROM_ENVIRONMENT".to_owned(),
+        Variable::Plain(env.to_string()),
+    );
+    for (name, source) in &effective.sources {
+        let path = format!("{CHECKOUTS}/{name}");
+        variables.insert(source.name.variable(), Variable::Plain(path));
+    }
+    let (files, services) = match (&effective.compose, &effective.stack) {
+        (ComposeSource::Files { .. }, stack) => (
+            stack.files.clone(),
+            stack.outline.started().cloned().collect(),
+        ),
+        (ComposeSource::Checkout { .. }, _) => (BTreeMap::new(), BTreeSet::new()),
+    };
+    StackSpec {
+        project: env.clone(),
+        compose: effective.compose.clone(),
+        files,
+        variables,
+        sources: commits,
+        services,
+    }
+}
