@@ -47,14 +47,14 @@ impl Desired {
 pub struct Resource {
     pub spec: Spec,
     pub needs: BTreeSet<Key>,
-    /// Digest of `spec`; what the stamp of the live object is compared with.
+    /// [`Spec::digest`] of `spec`; what the stamp of the live object is compared with.
     pub digest: Digest,
 }
 
 impl Resource {
     #[must_use]
     pub fn new(spec: Spec, needs: impl IntoIterator<Item = Key>) -> Self {
-        let digest = Digest::of(&spec);
+        let digest = spec.digest();
         Self {
             spec,
             needs: needs.into_iter().collect(),
@@ -73,6 +73,35 @@ pub enum Spec {
     Guest(GuestSpec),
     Checkout(CheckoutSpec),
     Stack(StackSpec),
+}
+
+impl Spec {
+    /// What the stamp of a live object made from this declaration carries.
+    ///
+    /// That of a machine has two halves ([`Digest::of_halves`]): what only a new machine can take
+    /// over, and what a restart can. So a later sync knows which of the two changed, although the
+    /// stamp does not hold the declaration.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        match self {
+            Self::Machine(MachineSpec {
+                provider,
+                image,
+                cpus,
+                memory_mib,
+                disk_mib,
+                volumes,
+            }) => Digest::of_halves(
+                &Digest::of(&(provider, image, disk_mib, volumes)),
+                &Digest::of(&(cpus, memory_mib)),
+            ),
+            Self::Image(_)
+            | Self::Volume(_)
+            | Self::Guest(_)
+            | Self::Checkout(_)
+            | Self::Stack(_) => Digest::of(self),
+        }
+    }
 }
 
 /// A base image, addressed by the digest of its declaration.

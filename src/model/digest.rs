@@ -26,6 +26,19 @@ impl Digest {
         Self::of_bytes(&json)
     }
 
+    /// One digest of two halves that can later be compared on their own: the first 128 bits of
+    /// each, enough to notice a change.
+    #[must_use]
+    pub fn of_halves(first: &Self, second: &Self) -> Self {
+        Self(format!("{}{}", &first.0[..32], &second.0[..32]))
+    }
+
+    /// The halves of a digest made by [`Digest::of_halves`].
+    #[must_use]
+    pub fn halves(&self) -> (&str, &str) {
+        self.0.split_at(32)
+    }
+
     /// Takes 64 hexadecimal digits as a digest; `None` when the text is anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
