@@ -117,6 +117,40 @@ pub enum LiveFields {
     Stack(LiveStack),
 }
 
+impl LiveFields {
+    #[must_use]
+    pub fn as_volume(&self) -> Option<&LiveVolume> {
+        match self {
+            Self::Volume(volume) => Some(volume),
+            Self::Machine(_) | Self::Guest | Self::Checkout(_) | Self::Stack(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn as_machine(&self) -> Option<&LiveMachine> {
+        match self {
+            Self::Machine(machine) => Some(machine),
+            Self::Volume(_) | Self::Guest | Self::Checkout(_) | Self::Stack(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn as_checkout(&self) -> Option<&LiveCheckout> {
+        match self {
+            Self::Checkout(checkout) => Some(checkout),
+            Self::Volume(_) | Self::Machine(_) | Self::Guest | Self::Stack(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn as_stack(&self) -> Option<&LiveStack> {
+        match self {
+            Self::Stack(stack) => Some(stack),
+            Self::Volume(_) | Self::Machine(_) | Self::Guest | Self::Checkout(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LiveVolume {
     pub size_mib: u64,

@@ -1,0 +1,345 @@
+//! What may not be done, and why.
+//!
+//! Rules are asked one after the other, the first that objects gives the reason. A held change
+//! holds what cannot be without it. Nothing here weighs: who wants more to be allowed says so in
+//! the repository or by a command.
+
+use std::collections::BTreeSet;
+
+use super::diff::is_made;
+use super::keeper;
+use crate::model::text::mib;
+use crate::model::{
+    Cause, Change, Desired, Held, Intent, IntentState, Key, Live, LiveId, Observed, Power, Scope,
+    Spec,
+};
+
+/// What the repository, or a person, allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub data_volumes: DataVolumes,
+    pub prune: Prune,
+}
+
+/// What becomes of data volumes that are no longer declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataVolumes {
+    Keep,
+    Delete,
+}
+
+/// Whether what is no longer declared may be ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prune {
+    Allowed,
+    /// It cannot be known what is declared.
+    Held {
+        reason: String,
+    },
+    /// A person said so, whatever is declared.
+    Asked,
+}
+
+/// The changes that may be made, and the others with their reasons.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Gated {
+    pub allowed: Vec<Change>,
+    pub held: Vec<Held>,
+}
+
+/// Parts what may be done from what may not.
+///
+/// **Assumptions.** Changes come as `diff` gives them: a key after everything it needs, removals
+/// last. `intents` have been reviewed against the same inventory.
+#[must_use]
+pub fn gate(
+    changes: Vec<Change>,
+    desired: &Desired,
+    observed: &Observed,
+    intents: &[Intent],
+    policy: &Policy,
+) -> Gated {
+    let mut gate = Gate {
+        desired,
+        observed,
+        intents,
+        policy,
+        blocked: BTreeSet::new(),
+    };
+    let mut gated = Gated::default();
+    for change in changes {
+        match gate.objection(&change) {
+            None => gated.allowed.push(change),
+            Some(reason) => {
+                gate.block(&change);
+                gated.held.extend(gate.line(&change, reason));
+            }
+        }
+    }
+    gated.held.extend(gate.unanswered(&gated.allowed));
+    gated.held.extend(gate.undecided());
+    gated
+}
+
+struct Gate<'a> {
+    desired: &'a Desired,
+    observed: &'a Observed,
+    intents: &'a [Intent],
+    policy: &'a Policy,
+    /// Keys of which the object that is declared will not be there after this plan.
+    blocked: BTreeSet<Key>,
+}
+
+impl Gate<'_> {
+    fn objection(&self, change: &Change) -> Option<String> {
+        match change.cause {
+            Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => {
+                self.objection_to_removal(change)
+            }
+            Cause::Missing | Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) => {
+                self.objection_to_change(change)
+            }
+        }
+    }
+
+    fn objection_to_change(&self, change: &Change) -> Option<String> {
+        let unresolved = self.desired.unresolved.get(&change.key).cloned();
+        unresolved
+            .or_else(|| self.waits(change))
+            .or_else(|| self.provider_gap(change))
+            .or_else(|| self.foreign(change))
+            .or_else(|| self.under_way(change))
+            .or_else(|| self.data_elsewhere(change))
+            .or_else(|| self.data_unlisted(change))
+            .or_else(|| self.shrink(change))
+            .or_else(|| self.local_work(change))
+    }
+
+    fn objection_to_removal(&self, change: &Change) -> Option<String> {
+        if let Prune::Held { reason } = &self.policy.prune {
+            return Some(reason.clone());
+        }
+        let live = self.live(change)?;
+        let scope = Scope::Provider(live.provider.clone()?);
+        if let Some(gap) = self.observed.gap(&scope) {
+            return Some(format!(
+                "{}; nothing is removed there until then",
+                gap.reason
+            ));
+        }
+        match &change.key {
+            Key::Volume(_) => self.data_is_kept(change),
+            Key::Machine if self.blocked.contains(&Key::Machine) => {
+                Some("the one that replaces it cannot be made yet".to_owned())
+            }
+            Key::Machine | Key::Image | Key::Guest | Key::Checkout(_) | Key::Stack => None,
+        }
+    }
+
+    /// Data that is still declared somewhere is never deleted by a sync, whatever the policy.
+    fn data_is_kept(&self, change: &Change) -> Option<String> {
+        let env = &self.desired.env;
+        if self.desired.resources.contains_key(&change.key) {
+            return Some(format!(
+                "it may hold data of {env}, and another volume is in its place; remove it by hand \
+                 when it is not needed"
+            ));
+        }
+        match self.policy.data_volumes {
+            DataVolumes::Delete => None,
+            DataVolumes::Keep => Some(format!(
+                "data volumes are kept; `metrom destroy {env} --data` removes it"
+            )),
+        }
+    }
+
+    fn waits(&self, change: &Change) -> Option<String> {
+        let needs = &self.desired.resources.get(&change.key)?.needs;
+        let need = needs.iter().find(|need| self.blocked.contains(need))?;
+        Some(format!("it waits for {need}"))
+    }
+
+    fn provider_gap(&self, change: &Change) -> Option<String> {
+        let is_of_provider = matches!(change.key, Key::Machine | Key::Volume(_));
+        let provider = self.desired.provider.clone().filter(|_| is_of_provider)?;
+        let gap = self.observed.gap(&Scope::Provider(provider))?;
+        Some(format!(
+            "{}; nothing is changed there until then",
+            gap.reason
+        ))
+    }
+
+    fn foreign(&self, change: &Change) -> Option<String> {
+        if change.cause != Cause::Missing {
+            return None;
+        }
+        let claims = self.observed.live.get(&change.key)?;
+        let stranger = claims.iter().find(|live| live.stamp.is_none())?;
+        match change.key {
+            Key::Machine => Some(format!(
+                "{} has its name and is not ours; rename or remove that one, or rename the \
+                 environment",
+                stranger.id
+            )),
+            Key::Checkout(_) => {
+                Some("files that we did not put there are in its place; move them away".to_owned())
+            }
+            // Nobody but us writes these on a machine of ours: an unfinished beginning.
+            Key::Guest | Key::Stack | Key::Image | Key::Volume(_) => None,
+        }
+    }
+
+    /// Made already, and only not listed yet.
+    fn under_way(&self, change: &Change) -> Option<String> {
+        let provider = self.desired.provider.as_ref().filter(|_| is_made(change))?;
+        self.intents.iter().find_map(|intent| match &intent.state {
+            IntentState::Confirmed { id, .. }
+                if intent.key == change.key && intent.provider == *provider =>
+            {
+                Some(format!(
+                    "it was made as {id} and {provider} does not list it yet"
+                ))
+            }
+            IntentState::Confirmed { .. } | IntentState::Ambiguous => None,
+        })
+    }
+
+    /// A new machine elsewhere would come up with an empty volume, which looks like lost data.
+    fn data_elsewhere(&self, change: &Change) -> Option<String> {
+        let is_new_volume = matches!(change.key, Key::Volume(_)) && change.cause == Cause::Missing;
+        let claims = self
+            .observed
+            .live
+            .get(&change.key)
+            .filter(|_| is_new_volume)?;
+        let live = claims.iter().find(|live| live.stamp.is_some())?;
+        let (env, provider) = (&self.desired.env, live.provider.as_ref()?);
+        Some(format!(
+            "its data is on {provider} and is not moved by itself; declare `placement: {provider}` \
+             again, or `metrom destroy {env} --data` first"
+        ))
+    }
+
+    /// A running machine that has a volume which is not listed still has the data.
+    fn data_unlisted(&self, change: &Change) -> Option<String> {
+        let is_new_volume = matches!(change.key, Key::Volume(_)) && change.cause == Cause::Missing;
+        let live = keeper::machine(self.desired, self.observed).filter(|_| is_new_volume)?;
+        let machine = live.fields.as_machine()?;
+        let volumes = self
+            .observed
+            .live
+            .iter()
+            .filter(|(key, _)| matches!(key, Key::Volume(_)));
+        let listed: BTreeSet<&LiveId> = volumes.flat_map(|(_, v)| v).map(|v| &v.id).collect();
+        let unlisted = machine.volumes.iter().find(|id| !listed.contains(id))?;
+        (machine.power == Power::Running).then(|| {
+            format!(
+                "the running machine still has the volume {unlisted}, which its provider does not \
+                 list; save its data, then stop the machine"
+            )
+        })
+    }
+
+    fn shrink(&self, change: &Change) -> Option<String> {
+        let Spec::Volume(spec) = &self.desired.resources.get(&change.key)?.spec else {
+            return None;
+        };
+        let size = self.live(change)?.fields.as_volume()?.size_mib;
+        (spec.size_mib < size).then(|| {
+            format!(
+                "a volume of {} cannot shrink without losing data; declare at least that size",
+                mib(size)
+            )
+        })
+    }
+
+    fn local_work(&self, change: &Change) -> Option<String> {
+        let live = self.live(change)?;
+        let work = live.fields.as_checkout()?.local_work.as_ref()?;
+        Some(format!("{work}; commit and push it, or throw it away"))
+    }
+
+    fn live(&self, change: &Change) -> Option<&Live> {
+        let claims = self.observed.live.get(&change.key)?;
+        let is_meant = |live: &&Live| Some(&live.id) == change.id.as_ref();
+        claims.iter().find(is_meant)
+    }
+
+    fn block(&mut self, change: &Change) {
+        let is_checkout = matches!(change.key, Key::Checkout(_));
+        let is_removal = matches!(
+            change.cause,
+            Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked
+        );
+        if !is_removal && (is_made(change) || is_checkout || self.is_unmade(change)) {
+            self.blocked.insert(change.key.clone());
+        }
+    }
+
+    /// A dependency was made anew and this has not followed.
+    fn is_unmade(&self, change: &Change) -> bool {
+        matches!(change.cause, Cause::DependencyReplaced(_))
+    }
+
+    /// One line; none for what cannot be told from in-sync because its provider is not to be asked.
+    fn line(&self, change: &Change, reason: String) -> Option<Held> {
+        let scope = self.desired.provider.clone().map(Scope::Provider);
+        let is_unseen = scope.is_some_and(|scope| self.observed.gap(&scope).is_some())
+            && change.cause == Cause::Missing;
+        let what = match change.key {
+            Key::Machine | Key::Volume(_) if is_unseen => "create if it is missing".to_owned(),
+            Key::Guest | Key::Checkout(_) | Key::Stack if is_unseen => return None,
+            _ => what(change),
+        };
+        Some(Held {
+            key: change.key.clone(),
+            what,
+            reason,
+        })
+    }
+
+    /// One line for everything inside a machine that does not answer.
+    fn unanswered(&self, allowed: &[Change]) -> Option<Held> {
+        let gap = self.observed.gap(&Scope::Guest)?;
+        let is_new = |change: &Change| change.key == Key::Machine && is_made(change);
+        let is_there = keeper::machine(self.desired, self.observed).is_some()
+            && self.desired.resources.contains_key(&Key::Guest)
+            && !allowed.iter().any(is_new)
+            && !self.blocked.contains(&Key::Machine);
+        is_there.then(|| Held {
+            key: Key::Guest,
+            what: "compare what is inside".to_owned(),
+            reason: gap.reason.clone(),
+        })
+    }
+
+    /// Keys that could not be rendered at all.
+    fn undecided(&self) -> impl Iterator<Item = Held> + '_ {
+        let unresolved = self.desired.unresolved.iter();
+        unresolved
+            .filter(|(key, _)| !self.desired.resources.contains_key(key))
+            .map(|(key, reason)| Held {
+                key: key.clone(),
+                what: "leave as it is".to_owned(),
+                reason: reason.clone(),
+            })
+    }
+}
+
+/// What would have been done, in the imperative.
+fn what(change: &Change) -> String {
+    let verb = match change.cause {
+        Cause::Missing => "create",
+        Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => "delete",
+        Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) if is_made(change) => {
+            "make anew"
+        }
+        Cause::DependencyReplaced(_) => "apply again",
+        Cause::SpecChanged | Cause::Drifted => "change",
+    };
+    let fields: Vec<String> = change.fields.iter().map(ToString::to_string).collect();
+    match fields.is_empty() {
+        true => verb.to_owned(),
+        false => format!("{verb} {}", fields.join(", ")),
+    }
+}

@@ -1,0 +1,45 @@
+//! Which of several live objects with one key is the one that stays.
+
+use crate::model::{Desired, Digest, Key, Live, LiveId, Observed, Timestamp};
+
+/// The machine that counts: on the provider that is declared, made from what is declared now if
+/// there is one such, else the oldest.
+///
+/// The digest comes before the age because a listing may still show a machine that was replaced.
+#[must_use]
+pub fn machine<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a Live> {
+    let digest = desired.resources.get(&Key::Machine).map(|r| &r.digest);
+    let is_current = |live: &Live| stamped_digest(live).is_some() && stamped_digest(live) == digest;
+    candidates(desired, observed, &Key::Machine)
+        .min_by_key(|live| (!is_current(live), created(live), live.id.clone()))
+}
+
+/// The data volume that counts: the one that holds the data of the machine that counts, else the
+/// oldest.
+#[must_use]
+pub fn volume<'a>(desired: &Desired, observed: &'a Observed, key: &Key) -> Option<&'a Live> {
+    let machine = machine(desired, observed).and_then(|live| live.fields.as_machine());
+    let is_attached = |id: &LiveId| machine.is_some_and(|m| m.volumes.contains(id));
+    candidates(desired, observed, key)
+        .min_by_key(|live| (!is_attached(&live.id), created(live), live.id.clone()))
+}
+
+/// What carries our stamp and lies where it is declared, or anywhere when nothing is.
+fn candidates<'a>(
+    desired: &'a Desired,
+    observed: &'a Observed,
+    key: &Key,
+) -> impl Iterator<Item = &'a Live> {
+    let claims = observed.live.get(key).into_iter().flatten();
+    claims.filter(|live| {
+        live.stamp.is_some() && (desired.provider.is_none() || live.provider == desired.provider)
+    })
+}
+
+fn stamped_digest(live: &Live) -> Option<&Digest> {
+    live.stamp.as_ref()?.digest.as_ref()
+}
+
+fn created(live: &Live) -> Option<Timestamp> {
+    live.stamp.as_ref().map(|stamp| stamp.created)
+}

@@ -1,0 +1,154 @@
+//! From what providers and the machine reported to the state of one environment.
+//!
+//! Only sorts and names; no decision is made here. Several live objects may claim one key, and what
+//! could not be seen stays a gap.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    EnvName, Gap, Inventory, Key, Live, LiveFields, LiveId, Object, Observed, OwnerName,
+    ProviderName, Scope,
+};
+use crate::port::GuestReport;
+
+/// Everything of an environment on a provider is called by this name, or by it, a dot and more.
+#[must_use]
+pub fn reserved_name(env: &EnvName) -> String {
+    format!("metrom-{env}")
+}
+
+/// The inventories of all providers at one instant, indexed so that looking up one environment
+/// costs nothing of the others.
+#[derive(Debug, Default)]
+pub struct Inventories {
+    all: Vec<Inventory>,
+    /// Where in `all` the stamped objects of an environment are.
+    stamped: BTreeMap<(OwnerName, EnvName), Vec<(usize, usize)>>,
+    /// Where machines are, by the name that the provider shows.
+    machines: BTreeMap<String, Vec<(usize, usize)>>,
+}
+
+impl Inventories {
+    #[must_use]
+    pub fn new(all: Vec<Inventory>) -> Self {
+        let mut index = Self::default();
+        for (i, inventory) in all.iter().enumerate() {
+            for (j, object) in inventory.objects.iter().enumerate() {
+                index.note((i, j), object);
+            }
+        }
+        index.all = all;
+        index
+    }
+
+    fn note(&mut self, place: (usize, usize), object: &Object) {
+        if let Some(stamp) = &object.stamp {
+            let whose = (stamp.owner.clone(), stamp.env.clone());
+            self.stamped.entry(whose).or_default().push(place);
+        }
+        if matches!(object.fields, LiveFields::Machine(_)) {
+            let name = object.name.clone();
+            self.machines.entry(name).or_default().push(place);
+        }
+    }
+
+    /// The environments of that owner of which something is live.
+    #[must_use]
+    pub fn environments(&self, owner: &OwnerName) -> BTreeSet<EnvName> {
+        let of_owner = self.stamped.keys().filter(|(o, _)| o == owner);
+        of_owner.map(|(_, env)| env.clone()).collect()
+    }
+
+    #[must_use]
+    pub fn of_provider(&self, provider: &ProviderName) -> Option<&Inventory> {
+        self.all.iter().find(|i| i.provider == *provider)
+    }
+
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.all.iter().flat_map(|inventory| &inventory.gaps)
+    }
+
+    /// The providers that reported without a gap.
+    #[must_use]
+    pub fn complete(&self) -> BTreeSet<ProviderName> {
+        let whole = self.all.iter().filter(|i| i.gaps.is_empty());
+        whole.map(|i| i.provider.clone()).collect()
+    }
+
+    fn live_at(&self, &(i, j): &(usize, usize)) -> (&Object, &ProviderName) {
+        (&self.all[i].objects[j], &self.all[i].provider)
+    }
+}
+
+/// What providers know of one environment; what is inside its machine comes by [`add_guest`].
+#[must_use]
+pub fn assemble(
+    inventories: &Inventories,
+    owner: &OwnerName,
+    env: &EnvName,
+    target: Option<&ProviderName>,
+) -> Observed {
+    let mut observed = Observed {
+        gaps: inventories.gaps().cloned().collect(),
+        ..Observed::default()
+    };
+    if let Some(inventory) = target.and_then(|t| inventories.of_provider(t)) {
+        observed.missing = inventory.missing.clone();
+        observed.images = inventory.images.clone();
+    }
+    let whose = (owner.clone(), env.clone());
+    for place in inventories.stamped.get(&whose).into_iter().flatten() {
+        let (object, provider) = inventories.live_at(place);
+        if let Some(stamp) = &object.stamp {
+            add(&mut observed, stamp.key.clone(), object, provider);
+        }
+    }
+    for place in inventories
+        .machines
+        .get(&reserved_name(env))
+        .into_iter()
+        .flatten()
+    {
+        let (object, provider) = inventories.live_at(place);
+        let is_ours = object.stamp.as_ref().is_some_and(|s| s.is_of(owner, env));
+        if !is_ours && Some(provider) == target {
+            let foreign = Object {
+                stamp: None,
+                ..object.clone()
+            };
+            add(&mut observed, Key::Machine, &foreign, provider);
+        }
+    }
+    observed
+}
+
+fn add(observed: &mut Observed, key: Key, object: &Object, provider: &ProviderName) {
+    observed.live.entry(key).or_default().push(Live {
+        id: object.id.clone(),
+        provider: Some(provider.clone()),
+        fields: object.fields.clone(),
+        stamp: object.stamp.clone(),
+    });
+}
+
+/// Adds what the machine said of itself.
+pub fn add_guest(observed: &mut Observed, report: GuestReport) {
+    observed.gaps.extend(report.gaps);
+    for (key, (fields, stamp)) in report.live {
+        let live = Live {
+            id: LiveId(key.to_string()),
+            provider: None,
+            fields,
+            stamp,
+        };
+        observed.live.entry(key).or_default().push(live);
+    }
+}
+
+/// Notes that nothing is known of the inside of the machine, and why.
+pub fn add_guest_gap(observed: &mut Observed, reason: String) {
+    observed.gaps.push(Gap {
+        scope: Scope::Guest,
+        reason,
+    });
+}
