@@ -11,6 +11,7 @@ pub fn machine<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a Live
     let digest = desired.resources.get(&Key::Machine).map(|r| &r.digest);
     let is_current = |live: &Live| stamped_digest(live).is_some() && stamped_digest(live) == digest;
     candidates(desired, observed, &Key::Machine)
+        .into_iter()
         .min_by_key(|live| (!is_current(live), created(live), live.id.clone()))
 }
 
@@ -21,19 +22,16 @@ pub fn volume<'a>(desired: &Desired, observed: &'a Observed, key: &Key) -> Optio
     let machine = machine(desired, observed).and_then(|live| live.fields.as_machine());
     let is_attached = |id: &LiveId| machine.is_some_and(|m| m.volumes.contains(id));
     candidates(desired, observed, key)
+        .into_iter()
         .min_by_key(|live| (!is_attached(&live.id), created(live), live.id.clone()))
 }
 
 /// What carries our stamp and lies where it is declared, or anywhere when nothing is.
-fn candidates<'a>(
-    desired: &'a Desired,
-    observed: &'a Observed,
-    key: &Key,
-) -> impl Iterator<Item = &'a Live> {
+fn candidates<'a>(desired: &Desired, observed: &'a Observed, key: &Key) -> Vec<&'a Live> {
+    let is_there = |live: &&Live| desired.provider.is_none() || live.provider == desired.provider;
     let claims = observed.live.get(key).into_iter().flatten();
-    claims.filter(|live| {
-        live.stamp.is_some() && (desired.provider.is_none() || live.provider == desired.provider)
-    })
+    let ours = claims.filter(|live| live.stamp.is_some());
+    ours.filter(is_there).collect()
 }
 
 fn stamped_digest(live: &Live) -> Option<&Digest> {
