@@ -67,3 +67,12 @@ private_apt() {
         -o "Dir::State::lists=$1/lists" -o "Dir::Cache=$1" -o "DPkg::Lock::Timeout=600" \
         -o "Acquire::Languages=none" -o "APT::Sandbox::User=root" -qq
 }
+
+# free_port – a port of this machine that nobody listens on.
+free_port() {
+    local port
+    for port in $(shuf -i 20000-60000 -n 100); do
+        ss -Hltn "sport = :$port" | grep -q . || { echo "$port"; return 0; }
+    done
+    return 1
+}
