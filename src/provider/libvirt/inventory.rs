@@ -1,0 +1,289 @@
+//! What is on a host: one pass, one call per kind of object and one per machine or data volume.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use uuid::Uuid;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::error::Error;
+use virt::storage_pool::StoragePool;
+use virt::storage_vol::StorageVol;
+use virt::sys;
+
+use super::LibvirtConfig;
+use super::domain::Seen;
+use super::fault::{Fault, found, is_absence};
+use super::name::{self, DataVolume, ImageVolumes};
+use super::prepare::{self, Standing};
+use super::storage::{self, MIB};
+use super::xml::Node;
+use super::{kvm, leases};
+use crate::model::{
+    Gap, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Power, Scope,
+};
+
+/// Looks at everything. What cannot be seen is a gap; an error is a host that cannot be asked.
+pub fn take(conn: &Connect, config: &LibvirtConfig) -> Result<Inventory, Fault> {
+    let mut look = Look {
+        conn,
+        config,
+        inventory: Inventory {
+            provider: config.provider.clone(),
+            objects: Vec::new(),
+            images: BTreeSet::new(),
+            missing: BTreeSet::new(),
+            gaps: Vec::new(),
+        },
+        leases: BTreeMap::new(),
+    };
+    look.machines()?;
+    look.network()?;
+    look.pool()?;
+    Ok(look.inventory)
+}
+
+/// One machine with its address, as it is now.
+pub fn machine(
+    conn: &Connect,
+    config: &LibvirtConfig,
+    domain: &Domain,
+) -> Result<LiveMachine, Fault> {
+    let mut look = Look {
+        conn,
+        config,
+        inventory: Inventory::unreachable(config.provider.clone(), String::new()),
+        leases: BTreeMap::new(),
+    };
+    let uuid = domain.uuid()?;
+    let seen = Seen::of(&Node::parse(&domain.xml_desc(0)?)?, uuid);
+    let power = match domain.is_active()? {
+        false => Power::Stopped,
+        true if is_paused(domain)? => Power::Paused,
+        true => Power::Running,
+    };
+    Ok(look.live(domain, &seen, power))
+}
+
+struct Look<'a> {
+    conn: &'a Connect,
+    config: &'a LibvirtConfig,
+    inventory: Inventory,
+    /// Addresses by hardware address, of each network asked so far.
+    leases: BTreeMap<String, BTreeMap<String, IpAddr>>,
+}
+
+impl Look<'_> {
+    fn machines(&mut self) -> Result<(), Fault> {
+        let paused = self
+            .conn
+            .list_all_domains(sys::VIR_CONNECT_LIST_DOMAINS_PAUSED)?;
+        let paused: BTreeSet<Uuid> = paused.iter().filter_map(|d| d.uuid().ok()).collect();
+        for domain in self.conn.list_all_domains(0)? {
+            let (name, uuid) = (domain.name()?, domain.uuid()?);
+            if kvm::is_trial(&name) {
+                continue;
+            }
+            // The list tells whether it runs; asking each one would be another round trip.
+            let power = match domain.id() {
+                None => Power::Stopped,
+                Some(_) if paused.contains(&uuid) => Power::Paused,
+                Some(_) => Power::Running,
+            };
+            match self.machine(&domain, uuid, power) {
+                Ok(Some(object)) => self.inventory.objects.push(Object { name, ..object }),
+                Ok(None) => {}
+                Err(fault) => self.gap(format!("machine `{name}`"), fault),
+            }
+        }
+        Ok(())
+    }
+
+    /// `None` when it has gone since it was listed.
+    fn machine(
+        &mut self,
+        domain: &Domain,
+        uuid: Uuid,
+        power: Power,
+    ) -> Result<Option<Object>, Fault> {
+        let Some(xml) = found(domain.xml_desc(0))? else {
+            return Ok(None);
+        };
+        let seen = Seen::of(&Node::parse(&xml)?, uuid);
+        Ok(Some(Object {
+            id: LiveId(uuid.to_string()),
+            name: String::new(),
+            fields: LiveFields::Machine(self.live(domain, &seen, power)),
+            stamp: seen.mark.map(|mark| mark.stamp),
+        }))
+    }
+
+    fn live(&mut self, domain: &Domain, seen: &Seen, power: Power) -> LiveMachine {
+        let mark = seen.mark.as_ref();
+        LiveMachine {
+            power,
+            cpus: seen.cpus,
+            memory_mib: seen.memory_mib,
+            image: mark.map(|mark| mark.image.clone()),
+            volumes: seen
+                .data_volumes()
+                .map(|path| LiveId(path.clone()))
+                .collect(),
+            // Only of ours is it ever used, and a lease of a machine that is off means nothing.
+            address: match power {
+                Power::Running if mark.is_some() => self.address(domain, seen),
+                Power::Running | Power::Paused | Power::Stopped => None,
+            },
+            host_key: mark.map(|mark| mark.host_key.clone()),
+        }
+    }
+
+    fn address(&mut self, domain: &Domain, seen: &Seen) -> Option<IpAddr> {
+        for (mac, network) in &seen.interfaces {
+            let Some(network) = network else { continue };
+            if let Some(address) = self.leases(network).get(&mac.to_ascii_lowercase()) {
+                return Some(*address);
+            }
+        }
+        // A bridge of the user's own has no leases that libvirt knows; the guest may say it.
+        seen.has_agent.then(|| by_agent(domain, seen)).flatten()
+    }
+
+    fn leases(&mut self, network: &str) -> &BTreeMap<String, IpAddr> {
+        let conn = self.conn;
+        self.leases.entry(network.to_owned()).or_insert_with(|| {
+            // A machine without an address is waited for, which is right for one we cannot ask.
+            let network = conn.lookup_network_by_name(network);
+            network
+                .and_then(|network| leases::addresses(&network))
+                .unwrap_or_default()
+        })
+    }
+
+    fn network(&mut self) -> Result<(), Fault> {
+        let network = &self.config.network;
+        match prepare::network_standing(self.conn, network)? {
+            Standing::Active => {}
+            Standing::Inactive => self.missing("network", &network.name),
+            Standing::Absent if network.subnet.is_some() => self.missing("network", &network.name),
+            Standing::Absent => {
+                let name = &network.name;
+                self.inventory.gaps.push(self.gap_of(format!(
+                    "the network `{name}` is not there; define it in libvirt, or declare `network.subnet` to have it made"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn pool(&mut self) -> Result<(), Fault> {
+        let pool = &self.config.pool;
+        match prepare::pool_standing(self.conn, pool)? {
+            Standing::Active => return self.volumes(),
+            Standing::Absent | Standing::Inactive => {}
+        }
+        let has_machines = self.inventory.objects.iter().any(|o| o.stamp.is_some());
+        if pool.path.is_some() {
+            self.missing("pool", &pool.name);
+        }
+        // Volumes of these machines may lie in there: nothing is decided without seeing them.
+        if has_machines || pool.path.is_none() {
+            let name = &pool.name;
+            self.inventory.gaps.push(self.gap_of(format!(
+                "the storage pool `{name}` is not active; start it with `virsh pool-start {name}`"
+            )));
+        }
+        Ok(())
+    }
+
+    fn volumes(&mut self) -> Result<(), Fault> {
+        let pool = storage::pool(self.conn, &self.config.pool)?;
+        let mut names = BTreeSet::new();
+        for volume in pool.list_all_volumes(0)? {
+            let name = volume.name()?;
+            if !name::is_part(&name) {
+                match self.volume(&pool, &volume, &name) {
+                    Ok(object) => self.inventory.objects.extend(object),
+                    Err(fault) => self.gap(format!("volume `{name}`"), fault),
+                }
+            }
+            names.insert(name);
+        }
+        let complete = names.iter().filter_map(|name| name::completed_image(name));
+        let complete = complete.filter(|id| names.contains(&ImageVolumes(id).disk()));
+        self.inventory.images = complete.map(str::to_owned).collect();
+        Ok(())
+    }
+
+    /// `None` when it has gone since it was listed.
+    fn volume(
+        &self,
+        pool: &StoragePool,
+        volume: &StorageVol,
+        name: &str,
+    ) -> Result<Option<Object>, Fault> {
+        let capacity = match volume.info() {
+            Ok(info) => info.capacity,
+            Err(error) if has_gone(pool, name, &error) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(Object {
+            id: LiveId(volume.key()?),
+            name: name.to_owned(),
+            fields: LiveFields::Volume(LiveVolume {
+                size_mib: capacity / MIB,
+            }),
+            stamp: DataVolume::parse(name).and_then(|volume| volume.stamp()),
+        }))
+    }
+
+    fn missing(&mut self, kind: &str, name: &str) {
+        self.inventory.missing.insert(format!("{kind} {name}"));
+    }
+
+    fn gap(&mut self, what: String, fault: Fault) {
+        let reason = fault.explain(&self.config.provider, &format!("look at {what}"));
+        self.inventory.gaps.push(self.gap_of(reason.to_string()));
+    }
+
+    fn gap_of(&self, reason: String) -> Gap {
+        Gap {
+            scope: Scope::Provider(self.config.provider.clone()),
+            reason,
+        }
+    }
+}
+
+/// Whether the file was removed behind libvirt's back: it is gone once the pool has looked again.
+fn has_gone(pool: &StoragePool, name: &str, error: &Error) -> bool {
+    is_absence(error)
+        || (pool.refresh(0).is_ok() && storage::find(pool, name).is_ok_and(|v| v.is_none()))
+}
+
+fn is_paused(domain: &Domain) -> Result<bool, Fault> {
+    let (state, _) = domain.state()?;
+    Ok(state.is(virt::domain::DomainState::Paused))
+}
+
+/// The first address that the guest's own agent reports for one of the machine's interfaces.
+fn by_agent(domain: &Domain, seen: &Seen) -> Option<IpAddr> {
+    let source = sys::VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT;
+    let interfaces = domain.interface_addresses(source, 0).ok()?;
+    let is_ours = |hwaddr: &Option<String>| {
+        let known = |mac: &str| {
+            seen.interfaces
+                .iter()
+                .any(|(ours, _)| ours.eq_ignore_ascii_case(mac))
+        };
+        hwaddr.as_deref().is_some_and(known)
+    };
+    let ours = interfaces.into_iter().filter(|i| is_ours(&i.hwaddr));
+    let addresses = ours
+        .flat_map(|i| i.addrs)
+        .filter_map(|a| a.addr.parse().ok());
+    let mut usable = addresses.filter(|a: &IpAddr| match a {
+        IpAddr::V4(a) => !a.is_link_local(),
+        IpAddr::V6(a) => !a.is_unicast_link_local(),
+    });
+    usable.next()
+}

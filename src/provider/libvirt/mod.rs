@@ -1,0 +1,380 @@
+//! Machines on a libvirt host, local or remote.
+//!
+//! A machine is a linked clone of its image, a small seed, its data volumes, and a domain that
+//! carries our mark; see the table in `ARCHITECTURE.md`. Everything goes through libvirt's own
+//! calls and streams: no file of the host is opened, so a remote connection works as well.
+//!
+//! Reading order: [`name`] and [`domain`] (pure: what things are called and how they are written),
+//! [`link`] (the connection's thread), [`inventory`], then one file per kind of action.
+
+mod console;
+mod domain;
+mod fault;
+mod image;
+mod inventory;
+mod kvm;
+mod leases;
+mod link;
+mod machine;
+mod mark;
+mod name;
+mod prepare;
+mod storage;
+mod volume;
+mod xml;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use virt::connect::Connect;
+
+use super::Facts;
+use crate::model::{
+    ImageSpec, Inventory, LiveId, LiveMachine, MachineSpec, ProviderAction, ProviderName, Stamp,
+    Subject,
+};
+use crate::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError, SeedMaker};
+use fault::Fault;
+use kvm::{Accel, Decision, Knowledge, Trial, Verdict};
+use link::{CHANGE, LOOK, Link, STALL};
+
+pub use kvm::Accelerator;
+pub use prepare::{Forward, Subnet, SubnetError};
+
+/// How long a machine may take to shut down before it is ended. A guest with Docker and a database
+/// needs some seconds, an emulated one several times that; its data volume deserves the wait.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often to look whether a machine has shut down.
+const STOP_LOOK: Duration = Duration::from_millis(500);
+
+/// A libvirt host, as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LibvirtConfig {
+    pub provider: ProviderName,
+    pub uri: String,
+    pub accelerator: Accelerator,
+    pub pool: PoolConfig,
+    pub network: NetworkConfig,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolConfig {
+    pub name: String,
+    /// Where to make the pool when it is missing; `None`: it must be there.
+    pub path: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkConfig {
+    pub name: String,
+    /// What to make the network of when it is missing; `None`: it must be there.
+    pub subnet: Option<Subnet>,
+    pub forward: Forward,
+}
+
+/// One libvirt host.
+pub struct Libvirt {
+    config: LibvirtConfig,
+    seeds: Arc<dyn SeedMaker>,
+    facts: Arc<dyn Facts>,
+    /// For everything that is soon done.
+    link: Link,
+    /// For uploads and trials, which take long and hold up nobody but one another.
+    slow: Link,
+    stop_patience: Duration,
+}
+
+impl Libvirt {
+    /// Opens nothing yet; the first call does.
+    #[must_use]
+    pub fn new(config: LibvirtConfig, seeds: Arc<dyn SeedMaker>, facts: Arc<dyn Facts>) -> Self {
+        let link = || Link::new(config.provider.clone(), config.uri.clone());
+        Self {
+            link: link(),
+            slow: link(),
+            config,
+            seeds,
+            facts,
+            stop_patience: STOP_PATIENCE,
+        }
+    }
+
+    /// With another time for a machine to shut down by itself.
+    #[must_use]
+    pub fn with_stop_patience(mut self, patience: Duration) -> Self {
+        self.stop_patience = patience;
+        self
+    }
+
+    /// Runs a change of the host on its connection.
+    async fn change<T: Send + 'static>(
+        &self,
+        doing: &str,
+        job: impl FnOnce(&Connect, &LibvirtConfig) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ProviderError> {
+        let config = self.config.clone();
+        let job = move |conn: &Connect| job(conn, &config);
+        self.link.call(doing, CHANGE, job).await
+    }
+
+    async fn prepare(&self) -> Result<(), ProviderError> {
+        self.change("create its pool and network", |conn, config| {
+            prepare::pool(conn, &config.pool)?;
+            prepare::network(conn, &config.network)
+        })
+        .await
+    }
+
+    async fn provide_image(
+        &self,
+        image: &ImageSpec,
+        files: &ImageFiles,
+        journal: &dyn Journal,
+    ) -> Result<(), ProviderError> {
+        let (started, id) = (Instant::now(), image.id());
+        let what = format!("upload {}", image.name);
+        // A missing file is the job's to report; the total is only shown.
+        let total = std::fs::metadata(&files.disk).map_or(0, |meta| meta.len());
+        let (pool, files) = (self.config.pool.clone(), files.clone());
+        self.slow
+            .watched(
+                &what,
+                STALL,
+                |done| journal.progress(&what, done, total),
+                move |conn, progress| image::provide(conn, &pool, &id, &files, progress),
+            )
+            .await?;
+        journal.phase("upload", started.elapsed());
+        Ok(())
+    }
+
+    async fn create_machine(
+        &self,
+        spec: &MachineSpec,
+        stamp: &Stamp,
+        volumes: &[Subject],
+        journal: &dyn Journal,
+    ) -> Result<LiveId, ProviderError> {
+        let accel = self.accelerate(&spec.image, journal).await?;
+        let started = Instant::now();
+        let (spec, stamp, volumes) = (spec.clone(), stamp.clone(), volumes.to_vec());
+        let seeds = Arc::clone(&self.seeds);
+        let id = self
+            .change("create a machine", move |conn, config| {
+                let order = machine::Order {
+                    spec: &spec,
+                    stamp: &stamp,
+                    volumes: &volumes,
+                    accel,
+                    network: &config.network.name,
+                    seeds: &*seeds,
+                };
+                machine::create(conn, &config.pool, &order)
+            })
+            .await?;
+        journal.phase("define", started.elapsed());
+        Ok(id)
+    }
+
+    /// Finds out what machines run with, at the first one on this host.
+    async fn accelerate(
+        &self,
+        image: &ImageSpec,
+        journal: &dyn Journal,
+    ) -> Result<Accel, ProviderError> {
+        let (config, image) = (self.config.clone(), image.clone());
+        let ask = move |conn: &Connect| {
+            let pool = storage::pool(conn, &config.pool)?;
+            let base = image::base(conn, &pool, &image)?;
+            let kernel = base.kernel.map(|kernel| kernel.kernel);
+            let versions = format!("{}/{}", conn.lib_version()?, conn.hyp_version()?);
+            Ok((kvm::is_offered(conn)?, kernel, versions))
+        };
+        let (is_offered, kernel, versions) = self.link.call("ask about KVM", LOOK, ask).await?;
+        // Another QEMU may be another answer.
+        let fact = format!("kvm {} {versions}", self.config.uri);
+        let known = self.facts.recall(&fact).await.unwrap_or_default();
+        let known = known.as_deref().and_then(Knowledge::parse);
+        match kvm::decide(self.config.accelerator, is_offered, known.as_ref(), kernel) {
+            Decision::Use(accel) => Ok(accel),
+            Decision::Try(trial) => self.try_kvm(&fact, trial, journal).await,
+        }
+    }
+
+    async fn try_kvm(
+        &self,
+        fact: &str,
+        trial: Trial,
+        journal: &dyn Journal,
+    ) -> Result<Accel, ProviderError> {
+        let running = trial.clone();
+        let limit = CHANGE + kvm::DEADLINE;
+        let job = move |conn: &Connect| kvm::run(conn, &running, Accel::Kvm, kvm::DEADLINE);
+        let verdict = self.slow.call("try KVM", limit, job).await?;
+        let knowledge = verdict.knowledge(&trial);
+        match &verdict {
+            Verdict::Ended => journal.line("KVM works on this host"),
+            Verdict::Failed(reason) => journal.line(&format!(
+                "KVM is offered by this host and does not work ({reason}); machines are emulated"
+            )),
+        }
+        // A fact that cannot be kept is found out again.
+        if let Err(error) = self.facts.remember(fact, knowledge.as_fact()).await {
+            tracing::warn!(provider = %self.config.provider, %error, "the KVM fact is not kept");
+        }
+        Ok(knowledge.accel())
+    }
+
+    /// Stops a machine: by asking, and after a while by force.
+    async fn stop(&self, id: &LiveId, journal: &dyn Journal) -> Result<(), ProviderError> {
+        let wanted = id.clone();
+        let ask = move |conn: &Connect, _: &LibvirtConfig| machine::ask_to_stop(conn, &wanted);
+        if !self.change("stop a machine", ask).await? {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        while asked.elapsed() < self.stop_patience {
+            let id = id.clone();
+            let look = move |conn: &Connect| machine::is_running(conn, &id);
+            if !self.link.call("look at a machine", LOOK, look).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(STOP_LOOK).await;
+        }
+        let seconds = self.stop_patience.as_secs();
+        journal.line(&format!(
+            "it did not shut down within {seconds} s; it is ended by force"
+        ));
+        let id = id.clone();
+        let force = move |conn: &Connect, _: &LibvirtConfig| machine::force_off(conn, &id);
+        self.change("end a machine", force).await
+    }
+
+    /// A machine is shut down before it is deleted, for the sake of its data volumes.
+    async fn delete_machine(
+        &self,
+        id: &LiveId,
+        journal: &dyn Journal,
+    ) -> Result<(), ProviderError> {
+        let wanted = id.clone();
+        let is_there = move |conn: &Connect| Ok(machine::find(conn, &wanted)?.is_some());
+        if !self.link.call("look at a machine", LOOK, is_there).await? {
+            return Ok(());
+        }
+        self.stop(id, journal).await?;
+        let id = id.clone();
+        let delete =
+            move |conn: &Connect, config: &LibvirtConfig| machine::delete(conn, &config.pool, &id);
+        self.change("delete a machine", delete).await
+    }
+}
+
+#[async_trait]
+impl Observer for Libvirt {
+    fn provider(&self) -> &ProviderName {
+        &self.config.provider
+    }
+
+    async fn inventory(&self) -> Inventory {
+        let config = self.config.clone();
+        let take = move |conn: &Connect| inventory::take(conn, &config);
+        match self.link.call("list what is there", LOOK, take).await {
+            Ok(inventory) => inventory,
+            Err(error) => Inventory::unreachable(self.config.provider.clone(), error.to_string()),
+        }
+    }
+
+    async fn machine(&self, id: &LiveId) -> Result<Option<LiveMachine>, ProviderError> {
+        let (config, id) = (self.config.clone(), id.clone());
+        let look = move |conn: &Connect| match machine::find(conn, &id)? {
+            Some(domain) => inventory::machine(conn, &config, &domain).map(Some),
+            None => Ok(None),
+        };
+        self.link.call("look at a machine", LOOK, look).await
+    }
+
+    async fn console(&self, id: &LiveId) -> Result<String, ProviderError> {
+        let (config, id) = (self.config.clone(), id.clone());
+        let read = move |conn: &Connect| console::end(conn, &config, &id);
+        self.link.call("read a console", LOOK, read).await
+    }
+}
+
+#[async_trait]
+impl Actuator for Libvirt {
+    async fn perform(
+        &self,
+        action: &ProviderAction,
+        image: Option<&ImageFiles>,
+        journal: &dyn Journal,
+    ) -> Result<Made, ProviderError> {
+        let doing = action.to_string();
+        let made = |id| Ok(Made { id: Some(id) });
+        match action.clone() {
+            // Whatever is missing is found out anew: the list in the plan is for people.
+            ProviderAction::Prepare { missing: _ } => self.prepare().await?,
+            ProviderAction::ProvideImage { image: spec } => {
+                let files = image.ok_or_else(|| {
+                    let reason = Fault::Refused("its files were not obtained".to_owned());
+                    reason.explain(&self.config.provider, &doing)
+                })?;
+                self.provide_image(&spec, files, journal).await?;
+            }
+            // A volume is recognised by its name, so the token is not needed.
+            ProviderAction::CreateVolume {
+                spec,
+                stamp,
+                token: _,
+            } => {
+                let create = move |conn: &Connect, config: &LibvirtConfig| {
+                    volume::create(conn, &config.pool, &stamp, spec.size_mib)
+                };
+                return made(self.change(&doing, create).await?);
+            }
+            ProviderAction::GrowVolume { id, size_mib } => {
+                let grow = move |conn: &Connect, config: &LibvirtConfig| {
+                    volume::grow(conn, &config.pool, &id, size_mib)
+                };
+                self.change(&doing, grow).await?;
+            }
+            ProviderAction::DeleteVolume { id } => {
+                let delete = move |conn: &Connect, config: &LibvirtConfig| {
+                    volume::delete(conn, &config.pool, &id)
+                };
+                self.change(&doing, delete).await?;
+            }
+            // Nor for a machine, whose identity follows from its owner and environment.
+            ProviderAction::CreateMachine {
+                spec,
+                stamp,
+                volumes,
+                token: _,
+            } => {
+                return made(
+                    self.create_machine(&spec, &stamp, &volumes, journal)
+                        .await?,
+                );
+            }
+            ProviderAction::StartMachine { id } => {
+                let start = move |conn: &Connect, _: &LibvirtConfig| machine::start(conn, &id);
+                self.change(&doing, start).await?;
+            }
+            ProviderAction::StopMachine { id } => self.stop(&id, journal).await?,
+            ProviderAction::ResizeMachine {
+                id,
+                cpus,
+                memory_mib,
+                stamp,
+            } => {
+                let resize = move |conn: &Connect, _: &LibvirtConfig| {
+                    machine::resize(conn, &id, (cpus, memory_mib), &stamp)
+                };
+                self.change(&doing, resize).await?;
+            }
+            ProviderAction::DeleteMachine { id } => self.delete_machine(&id, journal).await?,
+        }
+        Ok(Made::default())
+    }
+}

@@ -1,0 +1,123 @@
+//! Data volumes: created once, grown, deleted; they outlive their machine.
+
+use virt::connect::Connect;
+use virt::storage_pool::StoragePool;
+use virt::storage_vol::StorageVol;
+use virt::sys;
+
+use super::PoolConfig;
+use super::domain::Seen;
+use super::fault::{Fault, found};
+use super::name::{self, DataVolume};
+use super::storage::{self, Format, MIB, NewVolume};
+use super::xml::Node;
+use crate::model::{LiveId, Stamp};
+
+/// Makes the volume, or takes over the one that is there for the same resource.
+///
+/// **Guarantees.** However often it is repeated, killed or run after a listing that missed the
+/// volume: there is one volume for one resource, and one with data is never replaced.
+pub fn create(
+    conn: &Connect,
+    config: &PoolConfig,
+    stamp: &Stamp,
+    size_mib: u64,
+) -> Result<LiveId, Fault> {
+    let wanted = DataVolume::of(stamp)
+        .ok_or_else(|| Fault::Refused(format!("`{}` cannot be the name of a volume", stamp.key)))?;
+    let pool = storage::pool(conn, config)?;
+    if let Some(volume) = existing(&pool, &wanted)? {
+        if volume.info()?.capacity > 0 {
+            return Ok(LiveId(volume.key()?));
+        }
+        // Left by a host that failed in the middle: without a size there was never data in it.
+        volume.delete(0)?;
+    }
+    let name = wanted.to_string();
+    let new = NewVolume {
+        name: &name,
+        format: Format::Qcow2,
+        capacity: size_mib * MIB,
+    };
+    Ok(LiveId(storage::create(&pool, &new)?.key()?))
+}
+
+/// The oldest volume of the same resource.
+fn existing(pool: &StoragePool, wanted: &DataVolume) -> Result<Option<StorageVol>, Fault> {
+    let mut oldest = None;
+    for volume in pool.list_all_volumes(0)? {
+        let Some(name) = DataVolume::parse(&volume.name()?) else {
+            continue;
+        };
+        let is_older = |(other, _): &(DataVolume, StorageVol)| name.created < other.created;
+        if name.is_same_resource(wanted) && oldest.as_ref().is_none_or(is_older) {
+            oldest = Some((name, volume));
+        }
+    }
+    Ok(oldest.map(|(_, volume)| volume))
+}
+
+/// Makes the volume at least as large; it never shrinks.
+pub fn grow(conn: &Connect, config: &PoolConfig, id: &LiveId, size_mib: u64) -> Result<(), Fault> {
+    let pool = storage::pool(conn, config)?;
+    let (volume, name) = ours(&pool, id)?.ok_or_else(|| gone(id))?;
+    let size = size_mib * MIB;
+    if volume.info()?.capacity >= size {
+        return Ok(());
+    }
+    // A file in use belongs to QEMU, which has to do it and tells the guest.
+    match running_user(conn, &name, &id.0)? {
+        Some(domain) => domain.block_resize(&id.0, size, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?,
+        None => volume.resize(size, 0)?,
+    }
+    Ok(())
+}
+
+/// Deletes the volume with its data, if it is there.
+///
+/// # Errors
+/// [`Fault::Moved`] while its machine is running: the plan was made when it was not.
+pub fn delete(conn: &Connect, config: &PoolConfig, id: &LiveId) -> Result<(), Fault> {
+    let pool = storage::pool(conn, config)?;
+    let Some((volume, name)) = ours(&pool, id)? else {
+        return Ok(());
+    };
+    if running_user(conn, &name, &id.0)?.is_some() {
+        return Err(Fault::Moved(format!("the volume {id}, in use again,")));
+    }
+    Ok(volume.delete(0)?)
+}
+
+/// The volume of that id with what its name says; `None` when it is not there.
+///
+/// # Errors
+/// [`Fault::Foreign`] when the name is not one that we give.
+pub fn ours(pool: &StoragePool, id: &LiveId) -> Result<Option<(StorageVol, DataVolume)>, Fault> {
+    let file = id.0.rsplit('/').next().unwrap_or_default();
+    let name = DataVolume::parse(file).ok_or_else(|| Fault::Foreign(format!("the volume {id}")))?;
+    let volume = storage::find(pool, file)?;
+    // Another pool may have a volume of the same name.
+    match volume {
+        Some(volume) if volume.key()? == id.0 => Ok(Some((volume, name))),
+        Some(_) | None => Ok(None),
+    }
+}
+
+pub fn gone(id: &LiveId) -> Fault {
+    Fault::Moved(format!("the volume {id}"))
+}
+
+/// The machine of the volume's environment, if it runs with this volume.
+fn running_user(
+    conn: &Connect,
+    name: &DataVolume,
+    path: &str,
+) -> Result<Option<virt::domain::Domain>, Fault> {
+    let uuid = name::machine_uuid(&name.owner, &name.env);
+    let Some(domain) = found(conn.lookup_domain_by_uuid(uuid))? else {
+        return Ok(None);
+    };
+    let seen = Seen::of(&Node::parse(&domain.xml_desc(0)?)?, uuid);
+    let is_user = domain.is_active()? && seen.disks.iter().any(|disk| disk == path);
+    Ok(is_user.then_some(domain))
+}
