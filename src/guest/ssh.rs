@@ -1,0 +1,332 @@
+//! One SSH connection to one machine: pinned, kept, multiplexed.
+//!
+//! The only file that speaks `russh`. A login costs seconds on an emulated machine, so a connection
+//! is opened once and everything runs over it: programs, forwarded sockets, terminals. The host key
+//! is compared with the one that the machine was given before its first boot; there is no way to
+//! connect without that.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use russh::client::{self, Handle, Msg};
+use russh::keys::ssh_key::HashAlg;
+use russh::keys::{PrivateKeyWithHashAlg, PublicKey};
+use russh::{Channel, ChannelMsg, ChannelWriteHalf, PublicKeyOrCertificate};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::command::Command;
+use super::identity::Identity;
+
+/// A machine in the same network answers at once, or its kernel is not up.
+const DIAL_WITHIN: Duration = Duration::from_secs(5);
+/// Key exchange and login take 2 s on an idle emulated machine; busy ones need many times that.
+const LOGIN_WITHIN: Duration = Duration::from_secs(45);
+/// One round trip and a fork on the other side.
+const OPEN_WITHIN: Duration = Duration::from_secs(30);
+/// A silent peer is asked this often, and given up after [`KEEPALIVES`] unanswered questions.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVES: usize = 3;
+
+/// Why there is no connection, or no longer one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SshError {
+    /// Nobody answers at the address, or not with SSH.
+    Silent(String),
+    /// Somebody answers who is not the machine that was meant.
+    HostKey(String),
+    /// The machine does not let us in.
+    Refused(String),
+    /// The connection ended before the program did.
+    Lost(String),
+    /// The program did not end in time.
+    Late(Duration),
+}
+
+/// Whom to log in as, and where sshd listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    pub user: String,
+    pub port: u16,
+}
+
+/// Bytes from a running program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chunk<'a> {
+    Out(&'a [u8]),
+    Err(&'a [u8]),
+}
+
+/// The size and kind of a person's terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terminal {
+    /// The value of `TERM`.
+    pub kind: String,
+    pub columns: u32,
+    pub rows: u32,
+}
+
+/// What a person does at a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keys {
+    Typed(Vec<u8>),
+    Resized { columns: u32, rows: u32 },
+    /// No more input will come.
+    End,
+}
+
+/// An open, authenticated connection.
+pub struct Session {
+    handle: Handle<Pinned>,
+    login: String,
+}
+
+/// Accepts one host key.
+struct Pinned {
+    expected: PublicKey,
+    /// The fingerprint that was offered instead.
+    other: Arc<Mutex<Option<String>>>,
+}
+
+impl client::Handler for Pinned {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        offered: &PublicKeyOrCertificate,
+    ) -> Result<bool, russh::Error> {
+        let found = match offered {
+            PublicKeyOrCertificate::PublicKey { key, .. } => {
+                if key.key_data() == self.expected.key_data() {
+                    return Ok(true);
+                }
+                key.fingerprint(HashAlg::Sha256).to_string()
+            }
+            PublicKeyOrCertificate::Certificate(_) => "a certificate".to_owned(),
+        };
+        *self.other.lock().expect("no panic while it is held") = Some(found);
+        Ok(false)
+    }
+}
+
+impl Session {
+    /// Connects and logs in.
+    ///
+    /// **Guarantees.** No byte of ours is sent to a peer that does not hold the private part of
+    /// `host_key`.
+    ///
+    /// # Errors
+    /// [`SshError::Silent`], [`SshError::HostKey`], [`SshError::Refused`].
+    pub async fn open(
+        address: IpAddr,
+        host_key: &str,
+        login: &Login,
+        identity: &Identity,
+    ) -> Result<Self, SshError> {
+        let expected = PublicKey::from_openssh(host_key)
+            .map_err(|e| SshError::HostKey(format!("the recorded host key is no key: {e}")))?;
+        let other = Arc::new(Mutex::new(None));
+        let pin = Pinned {
+            expected,
+            other: Arc::clone(&other),
+        };
+        let address = SocketAddr::new(address, login.port);
+        let stream = match timeout(DIAL_WITHIN, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(e)) => return Err(SshError::Silent(format!("{address}: {e}"))),
+            Err(_) => {
+                let waited = DIAL_WITHIN.as_secs();
+                return Err(SshError::Silent(format!("{address}: no answer in {waited} s")));
+            }
+        };
+        match timeout(LOGIN_WITHIN, Self::log_in(stream, pin, login, identity)).await {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(e)) => Err(match other.lock().expect("no panic while it is held").take() {
+                Some(found) => SshError::HostKey(format!("{address} offers {found}")),
+                None => e,
+            }),
+            Err(_) => Err(SshError::Silent(format!(
+                "{address}: no login in {} s",
+                LOGIN_WITHIN.as_secs()
+            ))),
+        }
+    }
+
+    async fn log_in(
+        stream: TcpStream,
+        pin: Pinned,
+        login: &Login,
+        identity: &Identity,
+    ) -> Result<Self, SshError> {
+        let silent = |e: russh::Error| SshError::Silent(e.to_string());
+        let config = client::Config {
+            keepalive_interval: Some(KEEPALIVE),
+            keepalive_max: KEEPALIVES,
+            nodelay: true,
+            ..client::Config::default()
+        };
+        stream.set_nodelay(true).map_err(|e| silent(e.into()))?;
+        let mut handle = client::connect_stream(Arc::new(config), stream, pin)
+            .await
+            .map_err(silent)?;
+        let key = PrivateKeyWithHashAlg::new(identity.private(), None);
+        let answer = handle
+            .authenticate_publickey(login.user.clone(), key)
+            .await
+            .map_err(silent)?;
+        if !answer.success() {
+            let user = &login.user;
+            return Err(SshError::Refused(format!(
+                "account `{user}` does not accept {}",
+                identity.public()
+            )));
+        }
+        Ok(Self {
+            handle,
+            login: login.user.clone(),
+        })
+    }
+
+    /// Whether the connection has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    /// Runs a program and gives its exit code; a signal counts as 128.
+    ///
+    /// # Errors
+    /// [`SshError::Lost`], and [`SshError::Late`] after `within`; the program may then still run.
+    pub async fn exec(
+        &self,
+        command: &Command,
+        within: Duration,
+        on_output: &mut (dyn for<'a> FnMut(Chunk<'a>) + Send),
+    ) -> Result<u32, SshError> {
+        let running = async {
+            let channel = self.channel().await?;
+            let line = command.line(&self.login);
+            channel.exec(true, line).await.map_err(lost)?;
+            let (read, write) = channel.split();
+            let feed = async {
+                // A program that ends without reading its input is no error of ours.
+                if write.data(&command.stdin.0[..]).await.is_ok() {
+                    let _ = write.eof().await;
+                }
+                std::future::pending().await
+            };
+            tokio::select! {
+                exit = follow(read, on_output) => exit,
+                () = feed => Err(SshError::Lost("input ended".to_owned())),
+            }
+        };
+        timeout(within, running)
+            .await
+            .unwrap_or(Err(SshError::Late(within)))
+    }
+
+    /// Runs a program, or the login shell, at a terminal until it ends.
+    ///
+    /// # Errors
+    /// [`SshError::Lost`].
+    pub async fn interact(
+        &self,
+        command: Option<&Command>,
+        terminal: &Terminal,
+        keys: &mut tokio::sync::mpsc::Receiver<Keys>,
+        on_output: &mut (dyn for<'a> FnMut(Chunk<'a>) + Send),
+    ) -> Result<u32, SshError> {
+        let channel = self.channel().await?;
+        let Terminal {
+            kind,
+            columns,
+            rows,
+        } = terminal;
+        channel
+            .request_pty(false, kind, *columns, *rows, 0, 0, &[])
+            .await
+            .map_err(lost)?;
+        match command {
+            Some(command) => channel.exec(true, command.line(&self.login)).await,
+            None => channel.request_shell(true).await,
+        }
+        .map_err(lost)?;
+        let (read, write) = channel.split();
+        tokio::select! {
+            exit = follow(read, on_output) => exit,
+            e = type_in(&write, keys) => Err(e),
+        }
+    }
+
+    /// A connection to a unix socket on the machine.
+    ///
+    /// # Errors
+    /// [`SshError::Lost`] when the machine does not open it.
+    pub async fn forward(
+        &self,
+        socket: &str,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, SshError> {
+        let opening = self.handle.channel_open_direct_streamlocal(socket);
+        let channel = timeout(OPEN_WITHIN, opening)
+            .await
+            .map_err(|_| SshError::Late(OPEN_WITHIN))?
+            .map_err(lost)?;
+        Ok(channel.into_stream())
+    }
+
+    async fn channel(&self) -> Result<Channel<Msg>, SshError> {
+        timeout(OPEN_WITHIN, self.handle.channel_open_session())
+            .await
+            .map_err(|_| SshError::Late(OPEN_WITHIN))?
+            .map_err(lost)
+    }
+}
+
+/// Passes output on until the channel closes, and gives the exit code.
+async fn follow(
+    mut read: russh::ChannelReadHalf,
+    on_output: &mut (dyn for<'a> FnMut(Chunk<'a>) + Send),
+) -> Result<u32, SshError> {
+    let mut exit = None;
+    while let Some(message) = read.wait().await {
+        match message {
+            ChannelMsg::Data { data } => on_output(Chunk::Out(&data)),
+            ChannelMsg::ExtendedData { data, .. } => on_output(Chunk::Err(&data)),
+            ChannelMsg::ExitStatus { exit_status } => exit = Some(exit_status),
+            ChannelMsg::ExitSignal { .. } => exit = Some(128),
+            ChannelMsg::Failure => {
+                return Err(SshError::Lost("the machine does not start it".to_owned()));
+            }
+            _ => {}
+        }
+    }
+    exit.ok_or_else(|| SshError::Lost("the connection ended".to_owned()))
+}
+
+/// Sends what a person types; ends only when the connection does.
+async fn type_in(
+    write: &ChannelWriteHalf<Msg>,
+    keys: &mut tokio::sync::mpsc::Receiver<Keys>,
+) -> SshError {
+    loop {
+        let sent = match keys.recv().await {
+            Some(Keys::Typed(bytes)) => write.data(&bytes[..]).await,
+            Some(Keys::Resized { columns, rows }) => {
+                write.window_change(columns, rows, 0, 0).await
+            }
+            Some(Keys::End) | None => {
+                let _ = write.eof().await;
+                return std::future::pending().await;
+            }
+        };
+        if let Err(e) = sent {
+            return lost(e);
+        }
+    }
+}
+
+fn lost(error: russh::Error) -> SshError {
+    SshError::Lost(error.to_string())
+}
