@@ -12,7 +12,7 @@ use super::record::{self, CheckoutRecord};
 use crate::model::{CheckoutSpec, Revision, Stamp};
 use crate::port::GuestError;
 
-const SURVEY: &str = concat!(
+pub(crate) const SURVEY: &str = concat!(
     include_str!("scripts/survey.sh"),
     include_str!("scripts/survey-one.sh")
 );
@@ -86,10 +86,16 @@ impl Survey {
         let record = self.record.as_ref()?;
         if !self.changed.is_empty() {
             let files = self.changed.join(", ");
-            return Some(format!("changed files: {files}; commit and push them, or undo the changes"));
+            return Some(format!(
+                "changed files: {files}; commit and push them, or undo the changes"
+            ));
         }
         if self.branch != record.branch {
-            let word = |branch: &Option<String>| branch.as_deref().map_or_else(|| "no branch".to_owned(), |b| format!("branch `{b}`"));
+            let word = |branch: &Option<String>| {
+                branch
+                    .as_deref()
+                    .map_or_else(|| "no branch".to_owned(), |b| format!("branch `{b}`"))
+            };
             return Some(format!(
                 "it is on {}; switch back to {} when that work is done",
                 word(&self.branch),
@@ -267,7 +273,9 @@ mod tests {
         };
         let line = record::line(&record);
         let head = revision(head);
-        Survey::read(&format!("head\t{head}\nbranch\tmain\nurl\thttp://x\nrecord\t{line}\nunpushed\t0\n"))
+        Survey::read(&format!(
+            "head\t{head}\nbranch\tmain\nurl\thttp://x\nrecord\t{line}\nunpushed\t0\n"
+        ))
     }
 
     const BEHIND: Relation = Relation {
@@ -292,9 +300,15 @@ mod tests {
     fn a_new_commit_is_followed_and_the_same_one_is_left_alone() {
         let target = revision('b');
         assert_eq!(decide(&survey('a', 'a'), BEHIND, "main", &target), Move::Go);
-        assert_eq!(decide(&survey('b', 'a'), BEHIND, "main", &target), Move::Stay);
+        assert_eq!(
+            decide(&survey('b', 'a'), BEHIND, "main", &target),
+            Move::Stay
+        );
         let absent = Survey::read("absent\t\n");
-        assert_eq!(decide(&absent, Relation::default(), "main", &target), Move::Go);
+        assert_eq!(
+            decide(&absent, Relation::default(), "main", &target),
+            Move::Go
+        );
     }
 
     #[test]
@@ -326,7 +340,12 @@ mod tests {
     #[test]
     fn something_else_at_its_path_stays() {
         let foreign = Survey::read("foreign\t\n");
-        blocked(&decide(&foreign, Relation::default(), "main", &revision('a')));
+        blocked(&decide(
+            &foreign,
+            Relation::default(),
+            "main",
+            &revision('a'),
+        ));
     }
 
     #[test]

@@ -153,7 +153,10 @@ mod tests {
             "tab\tcr\r",
         ] {
             let line = Command::new("printf").args(["%s.", nasty]).line("root");
-            let output = std::process::Command::new("sh").args(["-c", &line]).output().unwrap();
+            let output = std::process::Command::new("sh")
+                .args(["-c", &line])
+                .output()
+                .unwrap();
             assert_eq!(
                 String::from_utf8(output.stdout).unwrap(),
                 format!("{nasty}."),

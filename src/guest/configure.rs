@@ -56,7 +56,14 @@ pub(crate) async fn configure(
         logins: logins.collect(),
         registries: !spec.registries.mirrors.is_empty() || !spec.registries.insecure.is_empty(),
     };
-    write(op, &op.layout.state, "stamps/guest.json", record::line(&record) + "\n", 0o600).await?;
+    write(
+        op,
+        &op.layout.state,
+        "stamps/guest.json",
+        record::line(&record) + "\n",
+        0o600,
+    )
+    .await?;
     Ok(relogin)
 }
 
@@ -66,8 +73,8 @@ pub(crate) async fn configure(
 /// When the machine cannot be asked.
 pub(crate) async fn recorded(op: &Operator<'_>) -> Result<Option<GuestRecord>, GuestError> {
     let path = format!("{}/stamps/guest.json", op.layout.state);
-    let ended = op.try_ask(DOING, &Command::new("cat").arg(path).as_root());
-    Ok(record::read(&ended.await?.out))
+    let asking = Command::new("cat").arg(path).as_root();
+    Ok(record::read(&op.try_ask(DOING, &asking).await?.out))
 }
 
 async fn software(op: &Operator<'_>) -> Result<(), GuestError> {
@@ -79,7 +86,8 @@ async fn software(op: &Operator<'_>) -> Result<(), GuestError> {
             lacking.join(", ")
         ));
         let install = Command::script(INSTALL).as_root();
-        op.run("installing software", &install, INSTALL_WITHIN).await?;
+        op.run("installing software", &install, INSTALL_WITHIN)
+            .await?;
         lacking = lacks(&op.ask(DOING, &asking).await?);
     }
     if lacking.is_empty() {
@@ -100,7 +108,9 @@ fn lacks(versions: &str) -> Vec<String> {
             .get(name)
             .and_then(|text| number(text))
             .is_some_and(|version| version >= (*major, *minor));
-        let had = found.get(name).map_or(String::new(), |v| format!(" (has {v})"));
+        let had = found
+            .get(name)
+            .map_or(String::new(), |v| format!(" (has {v})"));
         (!is_enough).then(|| format!("{name} {major}.{minor} or later{had}"))
     });
     lacking.collect()
@@ -111,7 +121,11 @@ fn number(text: &str) -> Option<(u32, u32)> {
     text.split_whitespace().find_map(|word| {
         let mut parts = word.trim_start_matches('v').split('.');
         let major = parts.next()?.parse().ok()?;
-        let minor: String = parts.next()?.chars().take_while(char::is_ascii_digit).collect();
+        let minor: String = parts
+            .next()?
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
         Some((major, minor.parse().ok()?))
     })
 }
@@ -123,7 +137,11 @@ async fn accounts(
     login: &str,
 ) -> Result<Relogin, GuestError> {
     let former = before.map_or("", |record| &record.user);
-    let keys: String = spec.authorized_keys.iter().map(|k| format!("{k}\n")).collect();
+    let keys: String = spec
+        .authorized_keys
+        .iter()
+        .map(|k| format!("{k}\n"))
+        .collect();
     let command = Command::script(ACCOUNTS)
         .args([&spec.user, former, login, &op.layout.root])
         .stdin(keys)
@@ -138,10 +156,16 @@ async fn registries(
     before: Option<&GuestRecord>,
 ) -> Result<(), GuestError> {
     let path = format!("{}/daemon.json", op.layout.docker_settings);
-    let existing = op.try_ask(DOING, &Command::new("cat").arg(&path).as_root()).await?.out;
+    let existing = op
+        .try_ask(DOING, &Command::new("cat").arg(&path).as_root())
+        .await?
+        .out;
     let ours = before.is_some_and(|record| record.registries);
     let merged = daemon::merged(&existing, &spec.registries, ours).map_err(|e| {
-        op.blocked(DOING, format!("{path} is not valid: {e}; correct or remove it"))
+        op.blocked(
+            DOING,
+            format!("{path} is not valid: {e}; correct or remove it"),
+        )
     })?;
     let Some(text) = merged else {
         return Ok(());
@@ -149,7 +173,8 @@ async fn registries(
     write(op, &op.layout.docker_settings, "daemon.json", text, 0o644).await?;
     let reload = ["try-reload-or-restart", "docker.service"];
     let reload = Command::new("systemctl").args(reload).as_root();
-    op.run("telling Docker its registries", &reload, ASK_WITHIN).await
+    op.run("telling Docker its registries", &reload, ASK_WITHIN)
+        .await
 }
 
 async fn log_in(
@@ -177,7 +202,8 @@ async fn log_in(
     let former = before.map_or(&[][..], |record| &record.logins);
     for server in former.iter().filter(|server| !declared.contains(server)) {
         let command = Command::new("docker").args(["logout", server]).as_root();
-        op.run("logging out of a registry", &command, ASK_WITHIN).await?;
+        op.run("logging out of a registry", &command, ASK_WITHIN)
+            .await?;
     }
     Ok(())
 }
@@ -220,14 +246,20 @@ mod tests {
         let lacking = lacks("git\tgit version 2.39.5\ncompose\t1.29.2\n");
         assert_eq!(
             lacking,
-            ["docker 20.10 or later", "compose 2.20 or later (has 1.29.2)"]
+            [
+                "docker 20.10 or later",
+                "compose 2.20 or later (has 1.29.2)"
+            ]
         );
     }
 
     #[test]
     fn versions_are_found_in_any_words() {
         assert_eq!(number("v2.26.1"), Some((2, 26)));
-        assert_eq!(number("Docker version 20.10.24+dfsg1, build 297e128"), Some((20, 10)));
+        assert_eq!(
+            number("Docker version 20.10.24+dfsg1, build 297e128"),
+            Some((20, 10))
+        );
         assert_eq!(number("none"), None);
     }
 }

@@ -65,7 +65,10 @@ mod tests {
             value,
             json!({"debug": true, "registry-mirrors": ["http://m:5000"]})
         );
-        assert_eq!(merged(&text, &registries(&["http://m:5000"]), true), Ok(None));
+        assert_eq!(
+            merged(&text, &registries(&["http://m:5000"]), true),
+            Ok(None)
+        );
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Layout;
 use super::command::Command;
 use super::output::{Lines, Tail};
 use super::ssh::{Chunk, Session, SshError};
+use super::{Layout, advice};
 use crate::model::EnvName;
 use crate::port::{GuestError, Journal};
 
@@ -137,7 +137,7 @@ impl<'a> Operator<'a> {
         }
         let output = match ended.tail.as_str() {
             "" => format!("exit code {}", ended.code),
-            tail => tail.to_owned(),
+            tail => advice::with(tail),
         };
         Err(self.failed(doing, output))
     }
@@ -170,8 +170,10 @@ impl<'a> Operator<'a> {
         explain(self.env, doing, error)
     }
 
-    fn cleaned(&self, line: &str) -> String {
-        let hide = |line: String, secret: &SecretString| line.replace(secret.expose_secret(), "***");
+    /// A line without the secrets that this action knows.
+    pub fn cleaned(&self, line: &str) -> String {
+        let hide =
+            |line: String, secret: &SecretString| line.replace(secret.expose_secret(), "***");
         self.hidden.iter().fold(line.to_owned(), hide)
     }
 }

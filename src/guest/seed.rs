@@ -193,7 +193,10 @@ mod tests {
         let user = read(&seed.image, "user-data");
         let private = user["ssh_keys"]["ed25519_private"].as_str().unwrap();
         let private = russh::keys::PrivateKey::from_openssh(private).unwrap();
-        assert_eq!(private.public_key().to_openssh().unwrap(), seed.host_key_public);
+        assert_eq!(
+            private.public_key().to_openssh().unwrap(),
+            seed.host_key_public
+        );
         let other = maker.make(&request()).unwrap();
         assert_ne!(other.host_key_public, seed.host_key_public);
     }
@@ -213,19 +216,26 @@ mod tests {
 
     #[test]
     fn network_and_name_are_those_of_the_request() {
-        let seed = NoCloud::new(Identity::fresh().unwrap()).make(&request()).unwrap();
+        let seed = NoCloud::new(Identity::fresh().unwrap())
+            .make(&request())
+            .unwrap();
         let network = read(&seed.image, "network-config");
         let mac = &network["ethernets"]["primary"]["match"]["macaddress"];
         assert_eq!(mac, "52:54:00:12:34:56");
         let meta = read(&seed.image, "meta-data");
-        assert_eq!(meta, json!({"instance-id": "i-1", "local-hostname": "shop-dev"}));
+        assert_eq!(
+            meta,
+            json!({"instance-id": "i-1", "local-hostname": "shop-dev"})
+        );
     }
 
     #[test]
     fn without_a_data_volume_nothing_is_mounted() {
         let mut request = request();
         request.volumes.clear();
-        let seed = NoCloud::new(Identity::fresh().unwrap()).make(&request).unwrap();
+        let seed = NoCloud::new(Identity::fresh().unwrap())
+            .make(&request)
+            .unwrap();
         let user = read(&seed.image, "user-data");
         assert!(!user.to_string().contains(MOUNT_VOLUME));
         assert!(!user.to_string().contains("docker.service"));

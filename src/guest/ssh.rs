@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use russh::client::{self, Handle, Msg};
 use russh::keys::ssh_key::HashAlg;
-use russh::keys::{PrivateKeyWithHashAlg, PublicKey};
-use russh::{Channel, ChannelMsg, ChannelWriteHalf, PublicKeyOrCertificate};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::{Channel, ChannelMsg, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -52,6 +52,16 @@ pub struct Login {
     pub port: u16,
 }
 
+impl Default for Login {
+    /// Metrom's own account, at SSH's own port.
+    fn default() -> Self {
+        Self {
+            user: super::LOGIN.to_owned(),
+            port: 22,
+        }
+    }
+}
+
 /// Bytes from a running program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chunk<'a> {
@@ -72,7 +82,10 @@ pub struct Terminal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keys {
     Typed(Vec<u8>),
-    Resized { columns: u32, rows: u32 },
+    Resized {
+        columns: u32,
+        rows: u32,
+    },
     /// No more input will come.
     End,
 }
@@ -138,15 +151,19 @@ impl Session {
             Ok(Err(e)) => return Err(SshError::Silent(format!("{address}: {e}"))),
             Err(_) => {
                 let waited = DIAL_WITHIN.as_secs();
-                return Err(SshError::Silent(format!("{address}: no answer in {waited} s")));
+                return Err(SshError::Silent(format!(
+                    "{address}: no answer in {waited} s"
+                )));
             }
         };
         match timeout(LOGIN_WITHIN, Self::log_in(stream, pin, login, identity)).await {
             Ok(Ok(session)) => Ok(session),
-            Ok(Err(e)) => Err(match other.lock().expect("no panic while it is held").take() {
-                Some(found) => SshError::HostKey(format!("{address} offers {found}")),
-                None => e,
-            }),
+            Ok(Err(e)) => Err(
+                match other.lock().expect("no panic while it is held").take() {
+                    Some(found) => SshError::HostKey(format!("{address} offers {found}")),
+                    None => e,
+                },
+            ),
             Err(_) => Err(SshError::Silent(format!(
                 "{address}: no login in {} s",
                 LOGIN_WITHIN.as_secs()
@@ -313,9 +330,7 @@ async fn type_in(
     loop {
         let sent = match keys.recv().await {
             Some(Keys::Typed(bytes)) => write.data(&bytes[..]).await,
-            Some(Keys::Resized { columns, rows }) => {
-                write.window_change(columns, rows, 0, 0).await
-            }
+            Some(Keys::Resized { columns, rows }) => write.window_change(columns, rows, 0, 0).await,
             Some(Keys::End) | None => {
                 let _ = write.eof().await;
                 return std::future::pending().await;

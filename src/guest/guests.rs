@@ -1,0 +1,319 @@
+//! All machines, each with the one connection that is kept to it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::Instant;
+
+use super::command::Command;
+use super::identity::Identity;
+use super::operator::{Operator, explain};
+use super::output::Lines;
+use super::ssh::{Chunk, Keys, Login, Session, SshError, Terminal};
+use super::{Layout, checkout, configure, observe, ready, stack};
+use crate::model::{GuestAction, Key};
+use crate::port::{
+    GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal, Secrets, Silent,
+};
+
+/// A program that a person started may run for days.
+const UNBOUNDED: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The insides of all machines.
+///
+/// **Guarantees.** At most one login per machine at a time; a connection that has ended is made
+/// anew at the next use.
+pub struct Guests {
+    identity: Identity,
+    secrets: Arc<dyn Secrets>,
+    login: Login,
+    layout: Layout,
+    kept: Mutex<BTreeMap<Peer, Slot>>,
+}
+
+/// Machine, address and host key: a machine that was made anew is another peer.
+type Peer = (String, String, String);
+/// Held while logging in, so that others wait for that login instead of making their own.
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<Session>>>>;
+
+impl Guests {
+    /// Machines made by Metrom: its own account, sshd at port 22.
+    #[must_use]
+    pub fn new(identity: Identity, secrets: Arc<dyn Secrets>) -> Self {
+        Self::reached_by(identity, secrets, Login::default(), Layout::default())
+    }
+
+    /// Machines that are reached or laid out in another way.
+    #[must_use]
+    pub fn reached_by(
+        identity: Identity,
+        secrets: Arc<dyn Secrets>,
+        login: Login,
+        layout: Layout,
+    ) -> Self {
+        Self {
+            identity,
+            secrets,
+            login,
+            layout,
+            kept: Mutex::default(),
+        }
+    }
+
+    /// Runs a program and passes on what it writes; gives its exit code.
+    ///
+    /// # Errors
+    /// [`GuestError`] when the machine cannot be reached or is lost.
+    pub async fn run(
+        &self,
+        target: &GuestTarget,
+        command: &Command,
+        on_output: &mut (dyn for<'a> FnMut(Chunk<'a>) + Send),
+    ) -> Result<u32, GuestError> {
+        let session = self.session(target).await.map_err(|e| said(target, e))?;
+        let exit = session.exec(command, UNBOUNDED, on_output).await;
+        exit.map_err(|e| said(target, e))
+    }
+
+    /// Runs a program, or a login shell, at a person's terminal; gives its exit code.
+    ///
+    /// The caller puts its own terminal into raw mode, sends what is typed into `keys` and shows
+    /// what comes back.
+    ///
+    /// # Errors
+    /// [`GuestError`] when the machine cannot be reached or is lost.
+    pub async fn shell(
+        &self,
+        target: &GuestTarget,
+        command: Option<&Command>,
+        terminal: &Terminal,
+        keys: &mut Receiver<Keys>,
+        on_output: &mut (dyn for<'a> FnMut(Chunk<'a>) + Send),
+    ) -> Result<u32, GuestError> {
+        let session = self.session(target).await.map_err(|e| said(target, e))?;
+        let exit = session.interact(command, terminal, keys, on_output).await;
+        exit.map_err(|e| said(target, e))
+    }
+
+    /// The account of the people on a machine, once it has been set up.
+    ///
+    /// # Errors
+    /// [`GuestError`] when the machine cannot be asked.
+    pub async fn people(&self, target: &GuestTarget) -> Result<Option<String>, GuestError> {
+        let op = self.operator(target, &Silent).await?;
+        Ok(configure::recorded(&op).await?.map(|record| record.user))
+    }
+
+    /// The logs of the stack's containers, line by line; gives the exit code of `docker compose`.
+    ///
+    /// # Errors
+    /// [`GuestError`] when the machine cannot be reached or is lost.
+    pub async fn compose_logs(
+        &self,
+        target: &GuestTarget,
+        wanted: &Logs,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<u32, GuestError> {
+        let (mut out, mut err) = (Lines::default(), Lines::default());
+        let command = wanted.command(target.env.as_str());
+        let exit = self
+            .run(target, &command, &mut |chunk| {
+                let lines = match chunk {
+                    Chunk::Out(bytes) => out.push(bytes),
+                    Chunk::Err(bytes) => err.push(bytes),
+                };
+                lines.iter().for_each(|line| on_line(line));
+            })
+            .await?;
+        let rest = [out.flush(), err.flush()];
+        rest.iter().flatten().for_each(|line| on_line(line));
+        Ok(exit)
+    }
+
+    async fn operator<'a>(
+        &'a self,
+        target: &'a GuestTarget,
+        journal: &'a dyn Journal,
+    ) -> Result<Operator<'a>, GuestError> {
+        let session = self.session(target).await.map_err(|e| said(target, e))?;
+        Ok(Operator::new(session, &target.env, &self.layout, journal))
+    }
+
+    async fn session(&self, target: &GuestTarget) -> Result<Arc<Session>, SshError> {
+        let slot = self.slot(target);
+        let mut slot = slot.lock().await;
+        if let Some(session) = slot.as_ref().filter(|session| !session.is_closed()) {
+            return Ok(Arc::clone(session));
+        }
+        let opening = Session::open(
+            target.address,
+            &target.host_key,
+            &self.login,
+            &self.identity,
+        );
+        let session = Arc::new(opening.await?);
+        *slot = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    fn slot(&self, target: &GuestTarget) -> Slot {
+        let peer = peer(target);
+        let mut kept = self.kept.lock().expect("no panic while it is held");
+        // Another address or key of the same machine: what was kept is of no use any more.
+        kept.retain(|other, _| other.0 != peer.0 || *other == peer);
+        Arc::clone(kept.entry(peer).or_default())
+    }
+
+    fn forget(&self, target: &GuestTarget) {
+        let mut kept = self.kept.lock().expect("no panic while it is held");
+        kept.remove(&peer(target));
+    }
+
+    /// Connects until it works, a person is needed, or the deadline has passed.
+    async fn connected(&self, target: &GuestTarget, deadline: Instant) -> Result<(), SshError> {
+        let mut refused_since: Option<Instant> = None;
+        loop {
+            let error = match self.session(target).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let now = Instant::now();
+            match &error {
+                SshError::HostKey(_) => return Err(error),
+                SshError::Refused(_) => {
+                    let since = *refused_since.get_or_insert(now);
+                    if now.duration_since(since) > ready::REFUSALS_FOR {
+                        return Err(error);
+                    }
+                }
+                SshError::Silent(_) | SshError::Lost(_) | SshError::Late(_) => {}
+            }
+            if now >= deadline {
+                return Err(error);
+            }
+            tokio::time::sleep(ready::PAUSE).await;
+        }
+    }
+}
+
+/// Which container logs are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logs {
+    /// One service; all of them when `None`.
+    pub service: Option<String>,
+    pub follow: Follow,
+    /// This many of the last lines of each container.
+    pub lines: u32,
+}
+
+/// Whether to wait for more lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    Yes,
+    No,
+}
+
+impl Logs {
+    fn command(&self, project: &str) -> Command {
+        let Self {
+            service,
+            follow,
+            lines,
+        } = self;
+        let lines = lines.to_string();
+        let mut command = Command::new("docker")
+            .args(["compose", "--ansi", "never", "--project-name", project])
+            .args(["logs", "--tail", lines.as_str()])
+            .as_root();
+        match follow {
+            Follow::Yes => command = command.arg("--follow"),
+            Follow::No => {}
+        }
+        match service {
+            Some(service) => command.arg(service),
+            None => command,
+        }
+    }
+}
+
+fn peer(target: &GuestTarget) -> Peer {
+    let machine = target.machine.0.clone();
+    (machine, target.address.to_string(), target.host_key.clone())
+}
+
+fn said(target: &GuestTarget, error: SshError) -> GuestError {
+    explain(&target.env, "working on it", error)
+}
+
+#[async_trait]
+impl GuestObserver for Guests {
+    async fn observe(&self, target: &GuestTarget) -> GuestReport {
+        match self.operator(target, &Silent).await {
+            Ok(op) => observe::observe(&op).await,
+            Err(e) => observe::blind(e.to_string()),
+        }
+    }
+}
+
+#[async_trait]
+impl GuestActuator for Guests {
+    async fn await_ready(
+        &self,
+        target: &GuestTarget,
+        patience: Duration,
+        journal: &dyn Journal,
+    ) -> Result<(), GuestError> {
+        let began = Instant::now();
+        let deadline = began + patience;
+        journal.line(&format!("waiting for {}", target.address));
+        let connected = self.connected(target, deadline).await;
+        connected.map_err(|e| said(target, e))?;
+        journal.phase("boot", began.elapsed());
+        let op = self.operator(target, journal).await?;
+        op.phase("cloud-init", ready::first_boot(&op, deadline))
+            .await
+    }
+
+    async fn perform(
+        &self,
+        target: &GuestTarget,
+        action: &GuestAction,
+        journal: &dyn Journal,
+    ) -> Result<(), GuestError> {
+        let mut op = self.operator(target, journal).await?;
+        let secrets = &*self.secrets;
+        match action {
+            GuestAction::AwaitReady => {
+                let reason = "it is asked for by `await_ready`";
+                Err(op.blocked("waiting", reason))
+            }
+            GuestAction::Configure { spec, stamp } => {
+                let login = &self.login.user;
+                let done = configure::configure(&mut op, spec, stamp, login, secrets).await?;
+                if done.0 {
+                    self.forget(target);
+                }
+                Ok(())
+            }
+            GuestAction::SyncCheckout { spec, stamp } => {
+                let Key::Checkout(name) = &stamp.key else {
+                    return Err(
+                        op.blocked("checking out", format!("`{}` is no checkout", stamp.key))
+                    );
+                };
+                let Some(guest) = configure::recorded(&op).await? else {
+                    let reason = "the machine has not been set up";
+                    return Err(op.blocked("checking out", reason));
+                };
+                checkout::sync(&op, name, spec, stamp, &guest.user).await
+            }
+            GuestAction::ApplyStack { spec, stamp } => {
+                stack::apply(&mut op, spec, stamp, secrets).await
+            }
+            GuestAction::RemoveStack { project } => stack::remove(&op, project.as_str()).await,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! An sshd of this test's own, on loopback, as the user that runs the tests.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use metrom::guest::{Guests, Identity, Layout, Login, identity};
+use metrom::model::{EnvName, LiveId, OwnerName, SecretRef};
+use metrom::port::{GuestTarget, SecretError, Secrets};
+use secrecy::SecretString;
+
+pub struct Sshd {
+    child: Child,
+    port: u16,
+    host_key: String,
+    identity: Identity,
+    folder: tempfile::TempDir,
+}
+
+/// Knows one secret.
+pub struct OneSecret;
+
+impl Secrets for OneSecret {
+    fn resolve(&self, reference: &SecretRef) -> Result<SecretString, SecretError> {
+        match reference {
+            SecretRef::Env(name) if name == "KNOWN" => Ok("hunter2".into()),
+            SecretRef::Env(name) => Err(SecretError::Unset(name.clone())),
+            SecretRef::File(path) => Err(SecretError::Unset(path.display().to_string())),
+        }
+    }
+}
+
+impl Sshd {
+    /// Starts it, and returns when it listens.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let host = identity::load_or_create(&path("host_key")).unwrap();
+        let identity = identity::load_or_create(&path("identity")).unwrap();
+        std::fs::write(path("authorized_keys"), identity.public()).unwrap();
+        // Where sshd as root wants to shut its unprivileged part in.
+        let _ = std::fs::create_dir_all("/run/sshd");
+        let port = free_port();
+        let at = folder.path().display();
+        let config = format!(
+            "ListenAddress 127.0.0.1:{port}\nHostKey {at}/host_key\nPidFile none\nUsePAM no\n\
+             AuthorizedKeysFile {at}/authorized_keys\nStrictModes no\n\
+             PermitRootLogin prohibit-password\n"
+        );
+        std::fs::write(path("sshd_config"), config).unwrap();
+        let child = Command::new("/usr/sbin/sshd")
+            .args(["-D", "-e", "-f"])
+            .arg(path("sshd_config"))
+            .stderr(std::fs::File::create(path("log")).unwrap())
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("these tests need the Debian package openssh-server");
+        let mut sshd = Self {
+            child,
+            port,
+            host_key: host.public().to_owned(),
+            identity,
+            folder,
+        };
+        sshd.await_listening();
+        sshd
+    }
+
+    fn await_listening(&mut self) {
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            let ended = self.child.try_wait().unwrap();
+            let log = || std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+            assert!(ended.is_none(), "sshd does not start: {}", log());
+            std::thread::yield_now();
+        }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn docker_socket(&self) -> PathBuf {
+        self.folder().join("docker.sock")
+    }
+
+    pub fn target(&self) -> GuestTarget {
+        GuestTarget {
+            owner: OwnerName::parse("acme").unwrap(),
+            env: EnvName::parse("shop").unwrap(),
+            machine: LiveId("m-1".to_owned()),
+            address: Ipv4Addr::LOCALHOST.into(),
+            host_key: self.host_key.clone(),
+        }
+    }
+
+    pub fn guests(&self) -> Guests {
+        self.guests_of(self.identity.clone())
+    }
+
+    pub fn guests_of(&self, identity: Identity) -> Guests {
+        let login = Login {
+            user: user(),
+            port: self.port,
+        };
+        let inside = |name: &str| self.folder().join(name).display().to_string();
+        let layout = Layout {
+            root: inside("srv"),
+            state: inside("state"),
+            docker_settings: inside("etc-docker"),
+            docker_socket: inside("docker.sock"),
+        };
+        Guests::reached_by(identity, Arc::new(OneSecret), login, layout)
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The user that runs the tests.
+pub fn user() -> String {
+    let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
