@@ -37,7 +37,8 @@ pub trait Refs: Send + Sync {
 pub enum SourceError {
     #[error("cannot reach the repository {url}: {reason}")]
     Unreachable { url: String, reason: String },
-    #[error("the repository {url} refuses us: {reason}")]
+    /// The URL is not one we can use, or the server does not let us in.
+    #[error("the repository {url} cannot be used: {reason}")]
     Refused { url: String, reason: String },
     #[error("the host key of {url} is not the pinned one: {reason}")]
     HostKey { url: String, reason: String },
