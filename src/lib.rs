@@ -9,7 +9,8 @@
 //! - [`manifest`] files → `Catalog` → `Desired`
 //! - [`port`] where the outside enters
 //! - [`reconcile`] diff, plan, gate, queue; apply and one whole sync
-//! - [`source`], [`provider`], [`guest`], [`image`], [`store`]: the adapters
+//! - [`source`], [`secrets`], [`provider`], [`guest`], [`image`], [`store`]: the adapters
+//! - [`scm`] what a webhook says, checked and understood
 //! - [`world`] all of the outside in memory, with faults
 //! - [`http`] webhook, API, events
 //! - [`cli`] one file per command; the only place that knows every adapter
@@ -23,6 +24,8 @@ pub mod model;
 pub mod port;
 pub mod provider;
 pub mod reconcile;
+pub mod scm;
+pub mod secrets;
 pub mod source;
 pub mod store;
 pub mod world;
