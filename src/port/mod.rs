@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod guest;
+pub mod host;
 pub mod image;
 pub mod journal;
 pub mod locks;
@@ -18,6 +19,7 @@ pub mod store;
 
 pub use clock::{Clock, Ids};
 pub use guest::{GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget};
+pub use host::{Observers, Providers};
 pub use image::{ImageError, ImageFiles, Images};
 pub use journal::{Journal, Silent};
 pub use locks::{Lock, LockError, Locks};

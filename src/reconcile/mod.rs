@@ -3,17 +3,40 @@
 //! Pure, in reading order: [`observe`] sorts what was reported, [`diff`] says what differs and why
 //! (with [`compare`] field by field and [`keeper`] for several claims), [`gate`] what may not be
 //! done, [`order`] which steps it takes, [`plan`] all of that in one call; [`intent`] keeps
-//! creations from happening twice.
+//! creations from happening twice, [`queue`] and [`backoff`] say which environment is next.
+//!
+//! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
+//! read), [`mod@sync`] one whole sync, [`apply`] does a plan by taking each [`step`], [`settle`]
+//! repeats it until nothing is left to do, [`runner`] is the loop of `metrom serve`.
 
+pub mod apply;
+pub mod backoff;
 pub mod compare;
+mod console;
 pub mod diff;
 pub mod gate;
 pub mod intent;
 pub mod keeper;
+pub mod notes;
 pub mod observe;
+pub mod onlook;
 pub mod order;
 pub mod plan;
+pub mod queue;
+pub mod runner;
+pub mod settle;
+pub mod step;
+pub mod sync;
+mod target;
+pub mod tick;
+pub mod view;
 
 pub use gate::{DataVolumes, Policy, Prune};
+pub use notes::Notes;
 pub use observe::Inventories;
+pub use onlook::{News, Nobody, Onlooker};
 pub use plan::{Attempt, plan};
+pub use runner::{Pace, Runner, Wake};
+pub use sync::{End, Ports, Reconciler, SyncReport};
+pub use tick::Tick;
+pub use view::{Aim, View, Viewer};

@@ -1,0 +1,280 @@
+//! The loop of `metrom serve`: wakes, looks, syncs, and does it again.
+//!
+//! Everything that decides when is in `queue`. Here time passes and syncs run, several at once,
+//! each environment at most once, with one look at the world shared by all that can use it.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, Either, FutureExt, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::mpsc;
+
+use super::backoff::spread;
+use super::queue::{Back, Queue, Taken};
+use super::sync::{End, Reconciler, SyncReport};
+use super::tick::Tick;
+use crate::model::{EnvName, EventKind, Revision, Timestamp, Trigger};
+
+/// A look at the world that is older is not used for another sync, even if nobody asked since.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// Between two tries for an environment that another process works on.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Wakes the loop. Carries no data that a sync relies on: lost, doubled or forged, it is boring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wake {
+    /// The repository may have moved.
+    Repository(Trigger),
+    Environment(EnvName, Trigger),
+}
+
+/// How the loop runs.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    /// Between two looks at the repository when nothing wakes us.
+    pub poll: Duration,
+    /// Environments synced at once.
+    pub concurrency: usize,
+    /// How long running steps may go on after a stop was asked for.
+    pub grace: Duration,
+}
+
+/// The loop of `metrom serve`.
+pub struct Runner {
+    reconciler: Arc<Reconciler>,
+    pace: Pace,
+    wakes: mpsc::UnboundedReceiver<Wake>,
+    queue: Queue,
+    /// What woke those that wait, for their runs' records.
+    triggers: BTreeMap<EnvName, Trigger>,
+    tick: Option<Arc<Tick>>,
+    /// Of the newest look, to notice that the repository moved.
+    revision: Option<Revision>,
+    fault: Option<String>,
+    next_poll: Timestamp,
+    polls: u32,
+}
+
+type Running<'a> = FuturesUnordered<BoxFuture<'a, SyncReport>>;
+
+/// What the loop was waiting for.
+enum Heard {
+    Wake(Option<Wake>),
+    Done(SyncReport),
+    Time,
+    Stop,
+}
+
+impl Runner {
+    /// A loop, and the handle that wakes it. It looks for the first time at once.
+    #[must_use]
+    pub fn new(reconciler: Arc<Reconciler>, pace: Pace) -> (Self, mpsc::UnboundedSender<Wake>) {
+        let (handle, wakes) = mpsc::unbounded_channel();
+        let runner = Self {
+            queue: Queue::new(pace.concurrency),
+            next_poll: reconciler.clock().now(),
+            reconciler,
+            pace,
+            wakes,
+            triggers: BTreeMap::new(),
+            tick: None,
+            revision: None,
+            fault: None,
+            polls: 0,
+        };
+        (runner, handle)
+    }
+
+    /// Runs until [`Reconciler::stopping`] is cancelled; then running steps finish within the
+    /// grace time, and no other begins.
+    pub async fn run(mut self) {
+        let reconciler = Arc::clone(&self.reconciler);
+        let mut running = Running::new();
+        loop {
+            self.poll_if_due().await;
+            self.begin_due(&reconciler, &mut running).await;
+            match self.listen(&mut running).await {
+                Heard::Wake(Some(wake)) => self.heed(wake).await,
+                // Every handle is gone: only time and the poll are left.
+                Heard::Wake(None) | Heard::Time => {}
+                Heard::Done(report) => self.take_back(&report),
+                Heard::Stop => break,
+            }
+        }
+        let finish = pin!(async { while running.next().await.is_some() {} });
+        let grace = pin!(reconciler.clock().sleep(self.pace.grace));
+        if let Either::Right(_) = select(finish, grace).await {
+            tracing::warn!(
+                "steps were still running at the end of the grace time; the next start goes on from there"
+            );
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.reconciler.clock().now()
+    }
+
+    async fn poll_if_due(&mut self) {
+        let now = self.now();
+        if now < self.next_poll {
+            return;
+        }
+        self.polls = self.polls.wrapping_add(1);
+        self.sweep(now, Trigger::Poll).await;
+    }
+
+    /// Looks at everything, and reminds every environment; wakes them when the repository moved.
+    async fn sweep(&mut self, now: Timestamp, trigger: Trigger) {
+        let tick = self.look().await;
+        let has_moved = self.note_source(&tick).await;
+        for env in self.reconciler.viewer().environments(&tick).await {
+            match trigger {
+                Trigger::Poll | Trigger::Timer if !has_moved => self.queue.remind(&env, now, now),
+                Trigger::Person
+                | Trigger::Webhook
+                | Trigger::Watch
+                | Trigger::Poll
+                | Trigger::Timer => self.queue.wake(&env, now),
+            }
+            self.triggers.entry(env).or_insert(trigger);
+        }
+        let name = EnvName::parse("poll").expect("a name");
+        let pause = spread(self.pace.poll, &name, self.polls);
+        self.next_poll = later(self.now(), pause);
+    }
+
+    /// Tells who listens when the repository moved or cannot be used; each fault once.
+    async fn note_source(&mut self, tick: &Tick) -> bool {
+        let fault = tick.head.as_ref().err().map(ToString::to_string);
+        if let Some(message) = fault.clone().filter(|_| fault != self.fault) {
+            tracing::warn!(error = %message, "the repository cannot be used; its last good revision stays the target");
+            self.reconciler
+                .tell(EventKind::SourceFault { message })
+                .await;
+        }
+        self.fault = fault;
+        let Ok(catalog) = &tick.head else {
+            return false;
+        };
+        let revision = catalog.revision.clone();
+        let has_moved = self.revision.as_ref() != Some(&revision);
+        if has_moved {
+            tracing::info!(%revision, "a new revision is the target");
+            let revision = revision.to_string();
+            self.reconciler
+                .tell(EventKind::SourceMoved { revision })
+                .await;
+        }
+        self.revision = Some(revision);
+        has_moved
+    }
+
+    async fn look(&mut self) -> Arc<Tick> {
+        let tick = Arc::new(self.reconciler.tick().await);
+        self.tick = Some(Arc::clone(&tick));
+        tick
+    }
+
+    async fn begin_due<'a>(&mut self, reconciler: &'a Reconciler, running: &mut Running<'a>) {
+        while let Some(Taken { env, asked }) = self.queue.take(self.now()) {
+            let tick = self.tick_since(asked).await;
+            let trigger = self.triggers.remove(&env).unwrap_or(Trigger::Timer);
+            let sync = async move { reconciler.sync(&tick, &env, trigger).await };
+            running.push(sync.boxed());
+        }
+    }
+
+    /// A look that was begun after something was asked for, and not long ago.
+    async fn tick_since(&mut self, asked: Timestamp) -> Arc<Tick> {
+        let oldest = self.now().checked_sub(FRESH).unwrap_or(Timestamp::MIN);
+        match &self.tick {
+            Some(tick) if tick.at >= asked && tick.at >= oldest => Arc::clone(tick),
+            Some(_) | None => self.look().await,
+        }
+    }
+
+    async fn listen(&mut self, running: &mut Running<'_>) -> Heard {
+        let next = self
+            .queue
+            .next_due()
+            .map_or(self.next_poll, |due| due.min(self.next_poll));
+        let now = self.now();
+        let pause = Duration::try_from(next.duration_since(now)).unwrap_or_default();
+        let reconciler = &self.reconciler;
+        let time = reconciler.clock().sleep(pause).map(|()| Heard::Time);
+        let stop = reconciler.stopping().cancelled().map(|()| Heard::Stop);
+        let wakes = &mut self.wakes;
+        let wake = async {
+            match wakes.recv().await {
+                Some(wake) => Heard::Wake(Some(wake)),
+                None => std::future::pending().await,
+            }
+        };
+        let done = async {
+            match running.next().await {
+                Some(report) => Heard::Done(report),
+                None => std::future::pending().await,
+            }
+        };
+        let (stop, wake) = (pin!(stop), pin!(wake));
+        let (done, time) = (pin!(done), pin!(time));
+        first(first(stop, wake), first(done, time)).await
+    }
+
+    async fn heed(&mut self, wake: Wake) {
+        let mut environments = BTreeMap::new();
+        let mut repository = None;
+        let mut next = Some(wake);
+        while let Some(wake) = next {
+            match wake {
+                Wake::Repository(trigger) => repository = Some(trigger),
+                Wake::Environment(env, trigger) => drop(environments.insert(env, trigger)),
+            }
+            next = self.wakes.try_recv().ok();
+        }
+        let now = self.now();
+        if let Some(trigger) = repository {
+            self.sweep(now, trigger).await;
+        }
+        for (env, trigger) in environments {
+            self.queue.wake(&env, now);
+            self.triggers.insert(env, trigger);
+        }
+    }
+
+    fn take_back(&mut self, report: &SyncReport) {
+        let now = self.now();
+        let is_gone = report
+            .view
+            .as_ref()
+            .and_then(|v| v.aim.as_ref())
+            .is_some_and(|a| a.is_gone);
+        let back = match &report.end {
+            End::Settled if is_gone => Back::Gone,
+            End::Settled | End::Stalled | End::Stopped => Back::Settled,
+            End::Applied => Back::Again,
+            End::Failed(class, _) => Back::Failed(*class),
+            End::Busy => Back::Later(later(now, BUSY)),
+        };
+        self.queue.back(&report.env, back, now);
+        if let Some(until) = report.until() {
+            self.queue.remind(&report.env, until, now);
+        }
+    }
+}
+
+/// Whichever comes first; the left one when both are there.
+fn first<T>(
+    left: impl Future<Output = T> + Unpin,
+    right: impl Future<Output = T> + Unpin,
+) -> impl Future<Output = T> + Unpin {
+    select(left, right).map(|either| either.factor_first().0)
+}
+
+fn later(now: Timestamp, pause: Duration) -> Timestamp {
+    now.checked_add(pause).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,272 @@
+//! Takes one step of a plan.
+//!
+//! Decides nothing: who is meant, what is done and with what is in the step.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::apply::Hands;
+use super::console::last_lines;
+use crate::model::{
+    Action, Class, EnvName, GuestAction, Intent, IntentState, Key, LiveId, ProviderAction,
+    ProviderName, Step, StepId, Subject, Token,
+};
+use crate::port::{
+    Actuator, GuestError, GuestTarget, ImageError, Journal, ProviderError, StoreError,
+};
+
+/// From starting a machine to its first boot being finished. Emulated on a busy machine it has
+/// taken three minutes; twice that is no longer slow but stuck.
+pub const BOOT: Duration = Duration::from_secs(300);
+
+/// Between two looks for the address of a machine: a lease is renewed no faster.
+pub const ADDRESS_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error(transparent)]
+    Guest(#[from] GuestError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{provider} is not declared any more")]
+    NoProvider { provider: ProviderName },
+    #[error("{env} got no address within {} s; look at its console and at the network", BOOT.as_secs())]
+    NoAddress { env: EnvName },
+    #[error("the machine of {env} is gone")]
+    Gone { env: EnvName },
+    #[error("{source}\nthe end of its console:\n{console}")]
+    Unready {
+        #[source]
+        source: Box<StepError>,
+        console: String,
+    },
+}
+
+impl StepError {
+    /// What it means for the next attempt.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Provider(error) => error.class(),
+            Self::Guest(error) => error.class(),
+            Self::Image(error) => error.class(),
+            Self::Store(_) | Self::NoAddress { .. } => Class::Transient,
+            Self::NoProvider { .. } | Self::Gone { .. } => Class::Conflict,
+            Self::Unready { source, .. } => source.class(),
+        }
+    }
+}
+
+/// What earlier steps of the same plan made.
+pub type Made = BTreeMap<StepId, LiveId>;
+
+/// Takes the step and says what it made, if anything.
+///
+/// # Errors
+/// [`StepError`]; its class says what it means for the next attempt.
+pub async fn take(
+    hands: &Hands<'_>,
+    step: &Step,
+    made: &Made,
+    journal: &dyn Journal,
+) -> Result<Option<LiveId>, StepError> {
+    match &step.action {
+        Action::Provider { provider, action } => {
+            let actuator = hands.actuator(provider).await?;
+            let action = resolved(action, made);
+            on_provider(hands, &*actuator, &step.key, &action, journal).await
+        }
+        Action::Guest {
+            machine,
+            provider,
+            action,
+        } => {
+            let actuator = hands.actuator(provider).await?;
+            let id = live(machine, made);
+            in_guest(hands, &*actuator, &id, action, journal).await?;
+            Ok(None)
+        }
+    }
+}
+
+fn live(subject: &Subject, made: &Made) -> LiveId {
+    match subject {
+        Subject::Live(id) => id.clone(),
+        Subject::MadeBy(step) => {
+            let id = made.get(step);
+            id.expect("a step is taken after those that make what it needs")
+                .clone()
+        }
+    }
+}
+
+/// The action with every subject named.
+fn resolved(action: &ProviderAction, made: &Made) -> ProviderAction {
+    let mut action = action.clone();
+    if let ProviderAction::CreateMachine { volumes, .. } = &mut action {
+        for volume in volumes {
+            *volume = Subject::Live(live(volume, made));
+        }
+    }
+    action
+}
+
+async fn on_provider(
+    hands: &Hands<'_>,
+    actuator: &dyn Actuator,
+    key: &Key,
+    action: &ProviderAction,
+    journal: &dyn Journal,
+) -> Result<Option<LiveId>, StepError> {
+    let image = match action {
+        ProviderAction::ProvideImage { image } => Some(hands.images.obtain(image, journal).await?),
+        _ => None,
+    };
+    match token(action) {
+        None => Ok(actuator.perform(action, image.as_ref(), journal).await?.id),
+        Some(token) => create(hands, actuator, key, action, token, journal).await,
+    }
+}
+
+fn token(action: &ProviderAction) -> Option<&Token> {
+    match action {
+        ProviderAction::CreateVolume { token, .. }
+        | ProviderAction::CreateMachine { token, .. } => Some(token),
+        ProviderAction::Prepare { .. }
+        | ProviderAction::ProvideImage { .. }
+        | ProviderAction::GrowVolume { .. }
+        | ProviderAction::DeleteVolume { .. }
+        | ProviderAction::StartMachine { .. }
+        | ProviderAction::StopMachine { .. }
+        | ProviderAction::ResizeMachine { .. }
+        | ProviderAction::DeleteMachine { .. } => None,
+    }
+}
+
+/// Makes something exactly once: noted before, confirmed after, forgotten only when it was
+/// certainly not done and never tried before.
+async fn create(
+    hands: &Hands<'_>,
+    actuator: &dyn Actuator,
+    key: &Key,
+    action: &ProviderAction,
+    token: &Token,
+    journal: &dyn Journal,
+) -> Result<Option<LiveId>, StepError> {
+    let before = hands.intents.iter().find(|intent| intent.token == *token);
+    let intent = match before {
+        Some(intent) => intent.clone(),
+        None => {
+            let intent = Intent {
+                token: token.clone(),
+                key: key.clone(),
+                provider: actuator.provider().clone(),
+                since: hands.at,
+                state: IntentState::Ambiguous,
+            };
+            hands.store.put_intent(hands.env, &intent).await?;
+            intent
+        }
+    };
+    match actuator.perform(action, None, journal).await {
+        Ok(made) => {
+            if let Some(id) = made.id.clone() {
+                let inventories = 0;
+                let state = IntentState::Confirmed { id, inventories };
+                let intent = Intent { state, ..intent };
+                hands.store.put_intent(hands.env, &intent).await?;
+            }
+            Ok(made.id)
+        }
+        Err(error) => {
+            if error.is_certain() && before.is_none() {
+                hands.store.drop_intent(token).await?;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+async fn in_guest(
+    hands: &Hands<'_>,
+    actuator: &dyn Actuator,
+    machine: &LiveId,
+    action: &GuestAction,
+    journal: &dyn Journal,
+) -> Result<(), StepError> {
+    if *action != GuestAction::AwaitReady {
+        let target = find(hands, actuator, machine).await?;
+        let target = target.ok_or_else(|| no_address(hands))?;
+        return Ok(hands.guests.perform(&target, action, journal).await?);
+    }
+    match await_ready(hands, actuator, machine, journal).await {
+        Ok(()) => Ok(()),
+        Err(error) => Err(with_console(actuator, machine, error).await),
+    }
+}
+
+async fn await_ready(
+    hands: &Hands<'_>,
+    actuator: &dyn Actuator,
+    machine: &LiveId,
+    journal: &dyn Journal,
+) -> Result<(), StepError> {
+    let since = hands.clock.now();
+    let waited = || Duration::try_from(hands.clock.now().duration_since(since)).unwrap_or_default();
+    let target = loop {
+        if let Some(target) = find(hands, actuator, machine).await? {
+            break target;
+        }
+        if waited() >= BOOT {
+            return Err(no_address(hands));
+        }
+        hands.clock.sleep(ADDRESS_PAUSE).await;
+    };
+    journal.phase("address", waited());
+    let patience = BOOT.saturating_sub(waited()).max(ADDRESS_PAUSE);
+    Ok(hands.guests.await_ready(&target, patience, journal).await?)
+}
+
+fn no_address(hands: &Hands<'_>) -> StepError {
+    let env = hands.env.clone();
+    StepError::NoAddress { env }
+}
+
+/// How to reach the machine; `None` while it has no address.
+async fn find(
+    hands: &Hands<'_>,
+    actuator: &dyn Actuator,
+    id: &LiveId,
+) -> Result<Option<GuestTarget>, StepError> {
+    let Some(machine) = actuator.machine(id).await? else {
+        let env = hands.env.clone();
+        return Err(StepError::Gone { env });
+    };
+    let (Some(address), Some(host_key)) = (machine.address, machine.host_key) else {
+        return Ok(None);
+    };
+    Ok(Some(GuestTarget {
+        owner: hands.owner.clone(),
+        env: hands.env.clone(),
+        machine: id.clone(),
+        address,
+        host_key,
+    }))
+}
+
+/// The error with the end of the serial console, which is where a machine that does not answer
+/// says why.
+async fn with_console(actuator: &dyn Actuator, id: &LiveId, error: StepError) -> StepError {
+    match actuator.console(id).await {
+        Ok(text) if !text.trim().is_empty() => StepError::Unready {
+            console: last_lines(&text),
+            source: Box::new(error),
+        },
+        Ok(_) | Err(_) => error,
+    }
+}

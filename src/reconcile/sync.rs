@@ -1,0 +1,375 @@
+//! One whole sync of one environment, read top to bottom.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use super::apply::{Hands, Outcomes, apply, chain};
+use super::gate::DataVolumes;
+use super::onlook::{News, Nobody, Onlooker, announce};
+use super::plan::Attempt;
+use super::tick::Tick;
+use super::view::{Aim, View, Viewer};
+use crate::model::{
+    Class, EnvName, Event, EventKind, Outcome, Plan, Run, RunId, RunState, StepRecord, Timestamp,
+    Trigger,
+};
+use crate::port::{
+    Clock, GuestActuator, Ids, Images, Locks, Providers, Refs, Source, Store, StoreError,
+};
+
+/// Events that a slow listener may lag behind before it loses some.
+const LISTENER_LAG: usize = 1024;
+
+/// Every port, writing ones included.
+pub struct Ports {
+    pub source: Arc<dyn Source>,
+    pub refs: Arc<dyn Refs>,
+    pub providers: Arc<dyn Providers>,
+    pub guests: Arc<dyn GuestActuator>,
+    pub images: Arc<dyn Images>,
+    pub store: Arc<dyn Store>,
+    pub locks: Arc<dyn Locks>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+}
+
+/// Brings environments to their declaration, one at a time each.
+pub struct Reconciler {
+    viewer: Viewer,
+    ports: Ports,
+    onlooker: Arc<dyn Onlooker>,
+    listeners: broadcast::Sender<Event>,
+    stopping: CancellationToken,
+}
+
+/// What one sync came to.
+#[derive(Debug)]
+pub struct SyncReport {
+    pub env: EnvName,
+    /// What was seen; `None` when it was not even looked at.
+    pub view: Option<View>,
+    /// The run that was recorded, if there was anything to do.
+    pub run: Option<RunId>,
+    pub outcomes: Outcomes,
+    pub end: End,
+}
+
+/// How a sync ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// As declared, but for what is held.
+    Settled,
+    /// Every step was done; to be looked at again.
+    Applied,
+    Failed(Class, String),
+    /// It is not known what should be.
+    Stalled,
+    /// Somebody else works on it.
+    Busy,
+    /// Asked to stop before everything was done.
+    Stopped,
+}
+
+impl SyncReport {
+    fn new(env: &EnvName, view: Option<View>, end: End) -> Self {
+        Self {
+            env: env.clone(),
+            view,
+            run: None,
+            outcomes: Outcomes::new(),
+            end,
+        }
+    }
+
+    #[must_use]
+    pub fn plan(&self) -> Option<&Plan> {
+        Some(&self.view.as_ref()?.aim.as_ref()?.plan)
+    }
+
+    /// The instant at which what should be changes by itself.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.view.as_ref()?.aim.as_ref()?.desired.until
+    }
+}
+
+impl Reconciler {
+    #[must_use]
+    pub fn new(ports: Ports) -> Self {
+        let viewer = Viewer::new(
+            ports.source.clone(),
+            ports.refs.clone(),
+            ports.providers.clone(),
+            ports.guests.clone(),
+            Arc::new(ports.store.clone()),
+        );
+        Self {
+            viewer,
+            ports,
+            onlooker: Arc::new(Nobody),
+            listeners: broadcast::Sender::new(LISTENER_LAG),
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    /// With somebody who sees what happens while it happens.
+    #[must_use]
+    pub fn watched_by(mut self, onlooker: Arc<dyn Onlooker>) -> Self {
+        self.onlooker = onlooker;
+        self
+    }
+
+    /// Events from now on.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.listeners.subscribe()
+    }
+
+    /// When this is cancelled, running steps finish and no other begins.
+    #[must_use]
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    #[must_use]
+    pub fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.ports.clock
+    }
+
+    /// Looks at the world, for every environment that is synced with it.
+    pub async fn tick(&self) -> Tick {
+        self.viewer.tick(self.ports.clock.now()).await
+    }
+
+    /// One sync: look, plan, record, apply, record.
+    ///
+    /// **Guarantees.** Never fails: what went wrong is in the report. May be dropped at any
+    /// instant; the next sync finds what is left and goes on.
+    pub async fn sync(&self, tick: &Tick, env: &EnvName, trigger: Trigger) -> SyncReport {
+        self.locked(tick, env, Goal::Declared, trigger).await
+    }
+
+    /// Ends an environment because a person asked for it, whatever is declared.
+    ///
+    /// **Guarantees.** As [`Reconciler::sync`].
+    pub async fn destroy(&self, tick: &Tick, env: &EnvName, data: DataVolumes) -> SyncReport {
+        self.locked(tick, env, Goal::Nothing(data), Trigger::Person)
+            .await
+    }
+
+    async fn locked(&self, tick: &Tick, env: &EnvName, goal: Goal, trigger: Trigger) -> SyncReport {
+        let _lock = match self.ports.locks.try_lock(env).await {
+            Ok(Some(lock)) => lock,
+            Ok(None) => return SyncReport::new(env, None, End::Busy),
+            Err(error) => {
+                let end = End::Failed(Class::Transient, error.to_string());
+                return SyncReport::new(env, None, end);
+            }
+        };
+        match self.synced(tick, env, goal, trigger).await {
+            Ok(report) => report,
+            Err(error) => {
+                tracing::warn!(%env, error = %chain(&error), "sync failed");
+                let end = End::Failed(Class::Transient, chain(&error));
+                SyncReport::new(env, None, end)
+            }
+        }
+    }
+
+    async fn synced(
+        &self,
+        tick: &Tick,
+        env: &EnvName,
+        goal: Goal,
+        trigger: Trigger,
+    ) -> Result<SyncReport, StoreError> {
+        let attempt = Attempt {
+            token: self.ports.ids.token(),
+            at: self.ports.clock.now(),
+        };
+        let view = match goal {
+            Goal::Declared => self.viewer.view(tick, env, &attempt).await?,
+            Goal::Nothing(data) => self.viewer.view_end(tick, env, data, &attempt).await?,
+        };
+        for fault in &view.faults {
+            self.onlooker.see(env, News::Fault(fault));
+        }
+        let Some(aim) = &view.aim else {
+            return Ok(SyncReport::new(env, Some(view), End::Stalled));
+        };
+        self.note(env, aim).await?;
+        self.onlooker.see(env, News::Planned(&aim.plan));
+        if aim.plan.is_empty() {
+            return Ok(SyncReport::new(env, Some(view), End::Settled));
+        }
+        let (run, outcomes) = self.run(tick, aim, trigger, &attempt).await?;
+        let end = end(&aim.plan, &outcomes);
+        Ok(SyncReport {
+            env: env.clone(),
+            view: Some(view),
+            run: Some(run),
+            outcomes,
+            end,
+        })
+    }
+
+    /// Writes what the next look needs of this one.
+    async fn note(&self, env: &EnvName, aim: &Aim) -> Result<(), StoreError> {
+        let store = &*self.ports.store;
+        for intent in &aim.reviewed.put {
+            store.put_intent(env, intent).await?;
+        }
+        for token in &aim.reviewed.drop {
+            store.drop_intent(token).await?;
+        }
+        let revision = &aim.desired.revision;
+        if aim.is_gone {
+            if store.good_revision(env).await?.is_some() {
+                store.forget_environment(env).await?;
+            }
+        } else if aim.is_current && store.good_revision(env).await?.as_ref() != Some(revision) {
+            store.put_good_revision(env, revision).await?;
+        }
+        Ok(())
+    }
+
+    async fn run(
+        &self,
+        tick: &Tick,
+        aim: &Aim,
+        trigger: Trigger,
+        attempt: &Attempt,
+    ) -> Result<(RunId, Outcomes), StoreError> {
+        let (store, plan) = (&*self.ports.store, &aim.plan);
+        // We hold the lock, so whoever left a run open is dead.
+        store.interrupt_runs(&plan.env, attempt.at).await?;
+        let run = record(self.ports.ids.run(), plan, trigger, attempt.at);
+        store.begin_run(&run).await?;
+        self.announce(
+            plan,
+            EventKind::RunStarted {
+                run: run.id.clone(),
+                steps: plan.steps.len(),
+            },
+        )
+        .await;
+        let hands = Hands {
+            owner: &aim.desired.owner,
+            env: &plan.env,
+            run: &run.id,
+            at: attempt.at,
+            intents: &aim.reviewed.open,
+            hosts: &tick.hosts,
+            providers: &*self.ports.providers,
+            guests: &*self.ports.guests,
+            images: &*self.ports.images,
+            store,
+            clock: &*self.ports.clock,
+            onlooker: &*self.onlooker,
+            stopping: &self.stopping,
+        };
+        let outcomes = apply(&hands, plan).await;
+        self.announce_steps(&run, &outcomes, plan).await;
+        let state = match end(plan, &outcomes) {
+            End::Failed(..) => RunState::Failed,
+            End::Stopped => RunState::Interrupted,
+            End::Settled | End::Applied | End::Stalled | End::Busy => RunState::Succeeded,
+        };
+        store
+            .end_run(&run.id, state, self.ports.clock.now())
+            .await?;
+        let (run, ok) = (run.id, state == RunState::Succeeded);
+        self.announce(
+            plan,
+            EventKind::RunEnded {
+                run: run.clone(),
+                ok,
+            },
+        )
+        .await;
+        Ok((run, outcomes))
+    }
+
+    async fn announce_steps(&self, run: &Run, outcomes: &Outcomes, plan: &Plan) {
+        for step in &plan.steps {
+            let Some(outcome) = outcomes.get(&step.id) else {
+                continue;
+            };
+            let message = match outcome {
+                Outcome::Done { .. } => String::new(),
+                Outcome::Failed { chain, .. } => chain.clone(),
+                Outcome::Skipped { because } => format!("step {because} failed"),
+            };
+            let kind = EventKind::StepEnded {
+                run: run.id.clone(),
+                step: step.id,
+                line: step.to_string(),
+                ok: matches!(outcome, Outcome::Done { .. }),
+                message,
+            };
+            self.announce(plan, kind).await;
+        }
+    }
+
+    async fn announce(&self, plan: &Plan, kind: EventKind) {
+        let (store, now) = (&*self.ports.store, self.ports.clock.now());
+        announce(store, &self.listeners, now, Some(&plan.env), kind).await;
+    }
+
+    /// Keeps and sends an event that concerns the whole repository.
+    pub(super) async fn tell(&self, kind: EventKind) {
+        let (store, now) = (&*self.ports.store, self.ports.clock.now());
+        announce(store, &self.listeners, now, None, kind).await;
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Goal {
+    Declared,
+    Nothing(DataVolumes),
+}
+
+fn record(id: RunId, plan: &Plan, trigger: Trigger, started: Timestamp) -> Run {
+    let steps = plan.steps.iter().map(|step| StepRecord {
+        id: step.id,
+        key: step.key.clone(),
+        line: step.to_string(),
+        outcome: None,
+    });
+    Run {
+        id,
+        env: plan.env.clone(),
+        revision: plan.revision.clone(),
+        trigger,
+        state: RunState::Running,
+        started,
+        ended: None,
+        steps: steps.collect(),
+        held: plan.held.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// The gravest class counts: what a person must see to is not retried for something transient.
+fn end(plan: &Plan, outcomes: &Outcomes) -> End {
+    let failures = outcomes.values().filter_map(|outcome| match outcome {
+        Outcome::Failed { class, chain, .. } => Some((*class, chain.clone())),
+        Outcome::Done { .. } | Outcome::Skipped { .. } => None,
+    });
+    let gravity = |class: &Class| match class {
+        Class::Conflict => 0,
+        Class::Transient => 1,
+        Class::Terminal => 2,
+    };
+    match failures.max_by_key(|(class, _)| gravity(class)) {
+        Some((class, message)) => End::Failed(class, message),
+        None if outcomes.len() < plan.steps.len() => End::Stopped,
+        None => End::Applied,
+    }
+}

@@ -1,0 +1,55 @@
+//! One look at the world, shared by every environment that is synced with it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::observe::Inventories;
+use crate::manifest::Catalog;
+use crate::manifest::schema::HostSpec;
+use crate::model::{OwnerName, ProviderName, Revision, Timestamp};
+use crate::port::{Refs, SourceError};
+
+/// What the repository said and what the providers showed at one instant.
+#[derive(Debug)]
+pub struct Tick {
+    /// When the look began: what was done before is in it.
+    pub at: Timestamp,
+    /// The newest revision of the repository as a catalog, or why there is none.
+    pub head: Result<Arc<Catalog>, SourceError>,
+    pub inventories: Inventories,
+    /// How to open the providers.
+    pub hosts: BTreeMap<ProviderName, HostSpec>,
+    /// In whose name live objects are looked for; `None` before any good revision.
+    pub owner: Option<OwnerName>,
+    pub(super) refs: References,
+}
+
+/// Commits of branches and tags of other repositories, each asked for once in a tick.
+#[derive(Debug, Default)]
+pub(super) struct References {
+    known: Mutex<BTreeMap<(String, String), Result<Revision, String>>>,
+}
+
+impl References {
+    pub async fn resolve(
+        &self,
+        refs: &dyn Refs,
+        wanted: (String, String),
+    ) -> Result<Revision, String> {
+        let known = self.with(|known| known.get(&wanted).cloned());
+        if let Some(answer) = known {
+            return answer;
+        }
+        let answer = refs.resolve(&wanted.0, &wanted.1).await;
+        let answer = answer.map_err(|error| error.to_string());
+        self.with(|known| known.insert(wanted, answer.clone()));
+        answer
+    }
+
+    fn with<T>(
+        &self,
+        look: impl FnOnce(&mut BTreeMap<(String, String), Result<Revision, String>>) -> T,
+    ) -> T {
+        look(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,361 @@
+//! Looking at one environment: what should be, what is, and the plan. Cannot write anything.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::join_all;
+
+use super::gate::{DataVolumes, Policy, Prune};
+use super::intent::{Reviewed, review};
+use super::notes::Notes;
+use super::observe::{Inventories, add_guest, add_guest_gap, assemble};
+use super::plan::{Attempt, plan};
+use super::tick::{References, Tick};
+use super::{keeper, target};
+use crate::manifest::schema::HostSpec;
+use crate::manifest::{Catalog, Facts, Policies, load, references, render, schema};
+use crate::model::{
+    Desired, EnvName, Inventory, Observed, OwnerName, Plan, Power, ProviderName, Revision,
+    Timestamp,
+};
+use crate::port::{GuestObserver, GuestTarget, Observers, Refs, Source, SourceError, StoreError};
+
+/// Catalogs of so many revisions are kept: the newest, and the last good ones of what is broken.
+const CATALOGS: usize = 8;
+
+/// Looks at environments and plans, with ports that can only read.
+pub struct Viewer {
+    source: Arc<dyn Source>,
+    refs: Arc<dyn Refs>,
+    providers: Arc<dyn Observers>,
+    guests: Arc<dyn GuestObserver>,
+    notes: Arc<dyn Notes>,
+    catalogs: Mutex<VecDeque<Arc<Catalog>>>,
+}
+
+/// What was seen of one environment.
+#[derive(Debug)]
+pub struct View {
+    pub env: EnvName,
+    /// What is wrong with the source or the files, in lines for people. The last good revision is
+    /// the target then.
+    pub faults: Vec<String>,
+    /// What should be and what is; `None` when it is not known what should be: nothing happens.
+    pub aim: Option<Aim>,
+}
+
+/// What should be, what is, and how to get there.
+#[derive(Debug)]
+pub struct Aim {
+    pub desired: Desired,
+    pub observed: Observed,
+    pub plan: Plan,
+    /// Notes of creations after this look; to be written by who may.
+    pub(super) reviewed: Reviewed,
+    /// The revision is the newest that says for sure what should be.
+    pub(super) is_current: bool,
+    /// Nothing is declared, nothing is left and nothing is hidden.
+    pub(super) is_gone: bool,
+}
+
+/// What decides over an environment.
+pub(super) enum Verdict {
+    /// Declared there.
+    Declared(Arc<Catalog>),
+    /// Not declared there, for sure.
+    Gone(Arc<Catalog>),
+    /// Perhaps not declared.
+    Unsure(Arc<Catalog>, String),
+    /// A person wants it to be gone.
+    Unwanted(OwnerName, Revision, DataVolumes),
+}
+
+impl Viewer {
+    #[must_use]
+    pub fn new(
+        source: Arc<dyn Source>,
+        refs: Arc<dyn Refs>,
+        providers: Arc<dyn Observers>,
+        guests: Arc<dyn GuestObserver>,
+        notes: Arc<dyn Notes>,
+    ) -> Self {
+        Self {
+            source,
+            refs,
+            providers,
+            guests,
+            notes,
+            catalogs: Mutex::default(),
+        }
+    }
+
+    /// Fetches the repository and asks every provider, all at once.
+    pub async fn tick(&self, at: Timestamp) -> Tick {
+        let head = self.head().await;
+        let catalogs = self.counting(&head).await;
+        let mut hosts = BTreeMap::new();
+        for catalog in catalogs.iter().rev() {
+            hosts.extend(catalog.hosts.clone());
+        }
+        let owner = catalogs.iter().find_map(|c| c.owner().cloned());
+        let asked = hosts.iter().map(|(name, host)| self.inventory(name, host));
+        let inventories = Inventories::new(join_all(asked).await);
+        Tick {
+            at,
+            head,
+            inventories,
+            hosts,
+            owner,
+            refs: References::default(),
+        }
+    }
+
+    /// Every environment that is declared, live or known from before.
+    pub async fn environments(&self, tick: &Tick) -> BTreeSet<EnvName> {
+        let mut all = BTreeSet::new();
+        if let Ok(catalog) = &tick.head {
+            all.extend(catalog.names().cloned());
+        }
+        if let Some(owner) = &tick.owner {
+            all.extend(tick.inventories.environments(owner));
+        }
+        all.extend(self.notes.known_environments().await.unwrap_or_default());
+        all
+    }
+
+    /// Looks at one environment and plans.
+    ///
+    /// # Errors
+    /// [`StoreError`]: without the notes of what is under way no plan is safe.
+    pub async fn view(
+        &self,
+        tick: &Tick,
+        env: &EnvName,
+        attempt: &Attempt,
+    ) -> Result<View, StoreError> {
+        let (verdict, faults) = target::verdict(self, tick, env).await?;
+        let aim = match verdict {
+            None => None,
+            Some(verdict) => Some(
+                self.aim(tick, env, verdict, faults.is_empty(), attempt)
+                    .await?,
+            ),
+        };
+        Ok(View {
+            env: env.clone(),
+            faults,
+            aim,
+        })
+    }
+
+    /// Looks at one environment as if a person had asked for its end.
+    ///
+    /// # Errors
+    /// [`StoreError`] as for [`Viewer::view`].
+    pub async fn view_end(
+        &self,
+        tick: &Tick,
+        env: &EnvName,
+        data: DataVolumes,
+        attempt: &Attempt,
+    ) -> Result<View, StoreError> {
+        let revision = match &tick.head {
+            Ok(catalog) => Some(catalog.revision.clone()),
+            Err(_) => self.notes.good_revision(env).await?,
+        };
+        let (Some(owner), Some(revision)) = (tick.owner.clone(), revision) else {
+            let faults = vec!["it is not known whose environments these are".to_owned()];
+            return Ok(View {
+                env: env.clone(),
+                faults,
+                aim: None,
+            });
+        };
+        let verdict = Verdict::Unwanted(owner, revision, data);
+        let aim = self.aim(tick, env, verdict, false, attempt).await?;
+        Ok(View {
+            env: env.clone(),
+            faults: Vec::new(),
+            aim: Some(aim),
+        })
+    }
+
+    async fn aim(
+        &self,
+        tick: &Tick,
+        env: &EnvName,
+        verdict: Verdict,
+        is_current: bool,
+        attempt: &Attempt,
+    ) -> Result<Aim, StoreError> {
+        let Some((desired, policy)) = self.desired(tick, env, verdict).await else {
+            return Err(StoreError {
+                doing: "name the owner of an environment",
+                reason: "the repository has no name; give `metrom.yaml` a `metadata.name`".into(),
+            });
+        };
+        let target = desired.provider.as_ref();
+        let mut observed = assemble(&tick.inventories, &desired.owner, env, target);
+        self.look_inside(&desired, &mut observed).await;
+        let intents = self.notes.intents(env).await?;
+        let complete = tick.inventories.complete();
+        let is_wanted = |key: &_| desired.resources.contains_key(key);
+        let reviewed = review(intents, &observed, &complete, is_wanted, tick.at);
+        let plan = plan(&desired, &observed, &reviewed.open, &policy, attempt);
+        let is_hidden = tick.inventories.gaps().next().is_some() || !reviewed.open.is_empty();
+        let is_declared = desired.provider.is_some() || desired.expired;
+        Ok(Aim {
+            is_gone: !is_declared && observed.live.is_empty() && !is_hidden,
+            is_current,
+            desired,
+            observed,
+            plan,
+            reviewed,
+        })
+    }
+
+    async fn desired(
+        &self,
+        tick: &Tick,
+        env: &EnvName,
+        verdict: Verdict,
+    ) -> Option<(Desired, Policy)> {
+        let nothing = |catalog: &Catalog| {
+            let owner = catalog.owner()?.clone();
+            let revision = catalog.revision.clone();
+            Some(Desired::undeclared(owner, env.clone(), revision))
+        };
+        let policy = |policies: &Policies, prune| Policy {
+            data_volumes: match policies.data_volumes {
+                schema::DataVolumes::Keep => DataVolumes::Keep,
+                schema::DataVolumes::Delete => DataVolumes::Delete,
+            },
+            prune,
+        };
+        match verdict {
+            Verdict::Declared(catalog) => {
+                let facts = self.facts(tick, &catalog, env).await;
+                let desired = render(&catalog, env, tick.at, &facts);
+                Some((desired, policy(&catalog.policies(), Prune::Allowed)))
+            }
+            Verdict::Gone(catalog) => Some((
+                nothing(&catalog)?,
+                policy(&catalog.policies(), Prune::Allowed),
+            )),
+            Verdict::Unsure(catalog, reason) => {
+                let prune = Prune::Held { reason };
+                Some((nothing(&catalog)?, policy(&catalog.policies(), prune)))
+            }
+            Verdict::Unwanted(owner, revision, data_volumes) => {
+                let prune = Prune::Asked;
+                let desired = Desired::undeclared(owner, env.clone(), revision);
+                Some((
+                    desired,
+                    Policy {
+                        data_volumes,
+                        prune,
+                    },
+                ))
+            }
+        }
+    }
+
+    async fn facts(&self, tick: &Tick, catalog: &Catalog, env: &EnvName) -> Facts {
+        let mut facts = Facts::default();
+        for wanted in references(catalog, env) {
+            let answer = tick.refs.resolve(&*self.refs, wanted.clone()).await;
+            facts.refs.insert(wanted, answer);
+        }
+        facts
+    }
+
+    /// Asks the machine what is in it; that it cannot be asked is a gap.
+    async fn look_inside(&self, desired: &Desired, observed: &mut Observed) {
+        match way_in(desired, observed) {
+            None => {}
+            Some(Err(reason)) => add_guest_gap(observed, reason),
+            Some(Ok(target)) => add_guest(observed, self.guests.observe(&target).await),
+        }
+    }
+
+    async fn inventory(&self, name: &ProviderName, host: &HostSpec) -> Inventory {
+        match self.providers.observer(name, host).await {
+            Ok(observer) => observer.inventory().await,
+            Err(error) => Inventory::unreachable(name.clone(), error.to_string()),
+        }
+    }
+
+    async fn head(&self) -> Result<Arc<Catalog>, SourceError> {
+        let revision = self.source.head().await?;
+        self.catalog(&revision).await
+    }
+
+    /// The catalog of a revision, loaded once.
+    pub(super) async fn catalog(&self, revision: &Revision) -> Result<Arc<Catalog>, SourceError> {
+        if let Some(catalog) = self.cached(revision) {
+            return Ok(catalog);
+        }
+        let snapshot = self.source.snapshot(revision).await?;
+        let catalog = Arc::new(load(&snapshot));
+        let mut kept = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.truncate(CATALOGS - 1);
+        kept.push_front(Arc::clone(&catalog));
+        Ok(catalog)
+    }
+
+    fn cached(&self, revision: &Revision) -> Option<Arc<Catalog>> {
+        let mut kept = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|c| c.revision == *revision)?;
+        let catalog = kept.remove(at)?;
+        kept.push_front(Arc::clone(&catalog));
+        Some(catalog)
+    }
+
+    /// The catalogs that something may be aimed at: the head, and when that is not wholly good,
+    /// the last good ones. The first counts most.
+    async fn counting(&self, head: &Result<Arc<Catalog>, SourceError>) -> Vec<Arc<Catalog>> {
+        let mut catalogs: Vec<Arc<Catalog>> = head.iter().cloned().collect();
+        if head
+            .as_ref()
+            .is_ok_and(|c| c.is_complete() && !c.has_errors())
+        {
+            return catalogs;
+        }
+        let mut revisions = BTreeSet::new();
+        for env in self.notes.known_environments().await.unwrap_or_default() {
+            revisions.extend(self.notes.good_revision(&env).await.ok().flatten());
+        }
+        for revision in revisions {
+            catalogs.extend(self.catalog(&revision).await.ok());
+        }
+        catalogs
+    }
+
+    pub(super) fn notes(&self) -> &dyn Notes {
+        &*self.notes
+    }
+}
+
+/// How to reach the machine that counts; `None` when there is none, or the reason why not.
+fn way_in(desired: &Desired, observed: &Observed) -> Option<Result<GuestTarget, String>> {
+    let live = keeper::machine(desired, observed)?;
+    let machine = live.fields.as_machine()?;
+    if machine.power != Power::Running {
+        return Some(Err(format!("the machine is {}", machine.power)));
+    }
+    let (Some(address), Some(host_key)) = (machine.address, machine.host_key.clone()) else {
+        let what = if machine.address.is_none() {
+            "the machine has no address yet"
+        } else {
+            "the machine's host key is not known, so it cannot be told from another; delete it"
+        };
+        return Some(Err(what.to_owned()));
+    };
+    Some(Ok(GuestTarget {
+        owner: desired.owner.clone(),
+        env: desired.env.clone(),
+        machine: live.id.clone(),
+        address,
+        host_key,
+    }))
+}

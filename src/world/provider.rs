@@ -1,0 +1,433 @@
+//! The provider ports of the world.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::cloud::{Cloud, Flavor};
+use super::guest::Inside;
+use super::{State, World};
+use crate::manifest::schema::HostSpec;
+use crate::model::{
+    Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power,
+    ProviderAction, ProviderName, Stamp, Subject, Token, VolumeSpec,
+};
+use crate::port::{
+    Actuator, ImageFiles, Journal, Made, Observer, Observers, ProviderError, Providers,
+};
+
+/// One provider of the world.
+struct Provider {
+    world: World,
+    name: ProviderName,
+}
+
+#[async_trait]
+impl Observers for World {
+    async fn observer(
+        &self,
+        name: &ProviderName,
+        _: &HostSpec,
+    ) -> Result<Arc<dyn Observer>, ProviderError> {
+        self.open(name)
+            .map(|provider| provider as Arc<dyn Observer>)
+    }
+}
+
+#[async_trait]
+impl Providers for World {
+    async fn actuator(
+        &self,
+        name: &ProviderName,
+        _: &HostSpec,
+    ) -> Result<Arc<dyn Actuator>, ProviderError> {
+        self.open(name)
+            .map(|provider| provider as Arc<dyn Actuator>)
+    }
+}
+
+impl World {
+    fn open(&self, name: &ProviderName) -> Result<Arc<Provider>, ProviderError> {
+        if !self.state().clouds.contains_key(name) {
+            return Err(ProviderError::Unreachable {
+                provider: name.clone(),
+                reason: "there is no such host".to_owned(),
+            });
+        }
+        Ok(Arc::new(Provider {
+            world: self.clone(),
+            name: name.clone(),
+        }))
+    }
+}
+
+impl Provider {
+    fn with<T>(&self, look: impl FnOnce(&mut State, &ProviderName) -> T) -> T {
+        look(&mut self.world.state(), &self.name)
+    }
+
+    fn unreachable(&self) -> ProviderError {
+        ProviderError::Unreachable {
+            provider: self.name.clone(),
+            reason: "connection refused".to_owned(),
+        }
+    }
+
+    fn unanswered(&self) -> ProviderError {
+        ProviderError::Unanswered {
+            provider: self.name.clone(),
+            doing: "a request".to_owned(),
+            reason: "the connection was closed".to_owned(),
+        }
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.with(|state, name| {
+            let percent = state.dice.faults.unreachable;
+            let happens = state.dice.happens(percent);
+            state.clouds.get_mut(name).is_none_or(Cloud::is_cut_off) || happens
+        })
+    }
+}
+
+#[async_trait]
+impl Observer for Provider {
+    fn provider(&self) -> &ProviderName {
+        &self.name
+    }
+
+    async fn inventory(&self) -> Inventory {
+        self.world.call().await;
+        if self.is_cut_off() {
+            let reason = self.unreachable().to_string();
+            return Inventory::unreachable(self.name.clone(), reason);
+        }
+        self.with(|state, name| {
+            let percent = state.dice.faults.partial;
+            let hidden = state.dice.happens(percent).then(|| state.dice.below(64));
+            let cloud = state.clouds.get_mut(name);
+            cloud
+                .expect("opened for a provider that exists")
+                .inventory(name, hidden)
+        })
+    }
+
+    async fn machine(&self, id: &LiveId) -> Result<Option<LiveMachine>, ProviderError> {
+        self.world.call().await;
+        if self.is_cut_off() {
+            return Err(self.unreachable());
+        }
+        Ok(self.with(|state, name| state.clouds.get(name)?.machine(id).cloned()))
+    }
+
+    async fn console(&self, _: &LiveId) -> Result<String, ProviderError> {
+        Ok(String::new())
+    }
+}
+
+#[async_trait]
+impl Actuator for Provider {
+    async fn perform(
+        &self,
+        action: &ProviderAction,
+        image: Option<&ImageFiles>,
+        _: &dyn Journal,
+    ) -> Result<Made, ProviderError> {
+        self.world.call().await;
+        if self.is_cut_off() {
+            return Err(self.unreachable());
+        }
+        let is_lost = self.with(|state, _| {
+            let percent = state.dice.faults.unanswered;
+            state
+                .dice
+                .happens(percent)
+                .then(|| state.dice.below(2) == 0)
+        });
+        if is_lost == Some(false) {
+            return Err(self.unanswered());
+        }
+        let made = self.with(|state, name| perform(state, name, action, image))?;
+        self.world.call().await;
+        if let (ProviderAction::CreateMachine { .. }, Some(id)) = (action, &made.id) {
+            self.with(|state, name| state.clouds.get_mut(name).map(|cloud| cloud.start(id)));
+            self.world.call().await;
+        }
+        if is_lost == Some(true) {
+            return Err(self.unanswered());
+        }
+        Ok(made)
+    }
+}
+
+fn perform(
+    state: &mut State,
+    provider: &ProviderName,
+    action: &ProviderAction,
+    image: Option<&ImageFiles>,
+) -> Result<Made, ProviderError> {
+    let mut site = Site { provider, state };
+    match action {
+        ProviderAction::Prepare { missing } => {
+            site.cloud().missing.retain(|part| !missing.contains(part));
+        }
+        ProviderAction::ProvideImage { image: spec } => {
+            if image.is_none() {
+                return Err(site.refused("take an image", "it was not given"));
+            }
+            site.cloud().images.insert(spec.id());
+        }
+        ProviderAction::CreateVolume { spec, stamp, token } => {
+            return site.create_volume(spec, stamp, token);
+        }
+        ProviderAction::CreateMachine {
+            spec,
+            stamp,
+            volumes,
+            token,
+        } => return site.create_machine(spec, stamp, volumes, token),
+        ProviderAction::GrowVolume { id, size_mib } => site.grow(id, *size_mib)?,
+        ProviderAction::DeleteVolume { id } => site.delete_volume(id)?,
+        ProviderAction::StartMachine { id } => {
+            site.own(id)?;
+            site.cloud().start(id);
+        }
+        ProviderAction::StopMachine { id } => {
+            site.own(id)?;
+            if let Some(machine) = site.cloud().machine_mut(id) {
+                machine.power = Power::Stopped;
+                machine.address = None;
+            }
+        }
+        ProviderAction::ResizeMachine {
+            id,
+            cpus,
+            memory_mib,
+            stamp,
+        } => site.resize(id, *cpus, *memory_mib, stamp)?,
+        ProviderAction::DeleteMachine { id } => site.delete_machine(id),
+    }
+    Ok(Made::default())
+}
+
+/// One provider while something is done on it.
+struct Site<'a> {
+    provider: &'a ProviderName,
+    state: &'a mut State,
+}
+
+impl Site<'_> {
+    fn cloud(&mut self) -> &mut Cloud {
+        let cloud = self.state.clouds.get_mut(self.provider);
+        cloud.expect("opened for a provider that exists")
+    }
+
+    fn refused(&self, doing: &str, reason: &str) -> ProviderError {
+        ProviderError::Refused {
+            provider: self.provider.clone(),
+            doing: doing.to_owned(),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn violation(&mut self, what: String) {
+        self.state.violations.push(what);
+    }
+
+    /// Whether the thing is there; that it is ours is a law.
+    fn own(&mut self, id: &LiveId) -> Result<(), ProviderError> {
+        let Some(thing) = self.cloud().things.get(id) else {
+            return Err(ProviderError::Moved {
+                provider: self.provider.clone(),
+                what: id.to_string(),
+            });
+        };
+        if thing.object.stamp.is_none() {
+            self.violation(format!("{id} was touched and is not ours"));
+        }
+        Ok(())
+    }
+
+    fn lag(&mut self) -> u32 {
+        let most = self.state.dice.faults.lag;
+        self.state.dice.below(most + 1)
+    }
+
+    /// What a repeated creation finds, or the id of a new thing.
+    fn id_for(&mut self, stamp: &Stamp, token: &Token) -> Result<LiveId, LiveId> {
+        let flavor = self.cloud().flavor;
+        match flavor {
+            Flavor::Tokens => {
+                if let Some(id) = self.cloud().tokens.get(token) {
+                    return Err(id.clone());
+                }
+                let number = self.state.dice.number();
+                let id = LiveId(format!("i-{number:016x}"));
+                self.cloud().tokens.insert(token.clone(), id.clone());
+                Ok(id)
+            }
+            Flavor::Named => {
+                let id = LiveId(format!("{}/{}/{}", stamp.owner, stamp.env, stamp.key));
+                if self.cloud().things.contains_key(&id) {
+                    return Err(id);
+                }
+                Ok(id)
+            }
+        }
+    }
+
+    fn create_volume(
+        &mut self,
+        spec: &VolumeSpec,
+        stamp: &Stamp,
+        token: &Token,
+    ) -> Result<Made, ProviderError> {
+        if !self.cloud().missing.is_empty() {
+            return Err(self.refused("create a volume", "it has no pool"));
+        }
+        let id = match self.id_for(stamp, token) {
+            Err(id) => return Ok(Made { id: Some(id) }),
+            Ok(id) => id,
+        };
+        let object = Object {
+            id: id.clone(),
+            name: format!("metrom-{}.data", stamp.env),
+            fields: LiveFields::Volume(LiveVolume {
+                size_mib: spec.size_mib,
+            }),
+            stamp: Some(stamp.clone()),
+        };
+        let lag = self.lag();
+        self.cloud().make(object, Inside::default(), lag);
+        Ok(Made { id: Some(id) })
+    }
+
+    fn create_machine(
+        &mut self,
+        spec: &MachineSpec,
+        stamp: &Stamp,
+        volumes: &[Subject],
+        token: &Token,
+    ) -> Result<Made, ProviderError> {
+        let name = format!("metrom-{}", stamp.env);
+        let volumes = self.attachable(volumes)?;
+        if !self.cloud().missing.is_empty() || !self.cloud().images.contains(&spec.image.id()) {
+            return Err(self.refused("create a machine", "it has no network or no image"));
+        }
+        let is_named = self.cloud().flavor == Flavor::Named;
+        let is_foreign = |object: &Object| object.name == name && object.stamp.is_none();
+        if is_named && self.cloud().truth().iter().any(is_foreign) {
+            return Err(ProviderError::Foreign {
+                provider: self.provider.clone(),
+                what: name,
+            });
+        }
+        let id = match self.id_for(stamp, token) {
+            Err(id) => return Ok(Made { id: Some(id) }),
+            Ok(id) => id,
+        };
+        if let Some(user) = volumes
+            .iter()
+            .find_map(|v| self.cloud().user_of(v).cloned())
+        {
+            self.cloud().tokens.remove(token);
+            let reason = format!("its volume is attached to {}", user.id);
+            return Err(self.refused("create a machine", &reason));
+        }
+        let machine = LiveMachine {
+            power: Power::Stopped,
+            cpus: spec.cpus,
+            memory_mib: spec.memory_mib,
+            image: Some(spec.image.id()),
+            volumes,
+            address: None,
+            host_key: Some(format!("ssh-ed25519 {:016x}", self.state.dice.number())),
+        };
+        let object = Object {
+            id: id.clone(),
+            name,
+            fields: LiveFields::Machine(machine),
+            stamp: Some(stamp.clone()),
+        };
+        let inside = Inside {
+            silent: self.state.dice.below(3),
+            ..Inside::default()
+        };
+        let lag = self.lag();
+        self.cloud().make(object, inside, lag);
+        Ok(Made { id: Some(id) })
+    }
+
+    fn attachable(&mut self, volumes: &[Subject]) -> Result<BTreeSet<LiveId>, ProviderError> {
+        let mut ids = BTreeSet::new();
+        for volume in volumes {
+            let Subject::Live(id) = volume else {
+                self.violation("a machine was asked for with a volume that has no id".to_owned());
+                continue;
+            };
+            self.own(id)?;
+            ids.insert(id.clone());
+        }
+        Ok(ids)
+    }
+
+    fn grow(&mut self, id: &LiveId, size_mib: u64) -> Result<(), ProviderError> {
+        self.own(id)?;
+        let thing = self.cloud().things.get_mut(id);
+        if let Some(LiveFields::Volume(volume)) = thing.map(|t| &mut t.object.fields) {
+            if volume.size_mib > size_mib {
+                self.violation(format!("{id} was to shrink"));
+            } else {
+                volume.size_mib = size_mib;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_volume(&mut self, id: &LiveId) -> Result<(), ProviderError> {
+        if self.own(id).is_err() {
+            return Ok(());
+        }
+        if self.cloud().user_of(id).is_some() {
+            return Err(self.refused("delete a volume", "a machine uses it"));
+        }
+        let lag = self.lag();
+        if let Some(object) = self.cloud().end(id, lag) {
+            self.state.deleted_volumes.push(object);
+        }
+        Ok(())
+    }
+
+    fn resize(
+        &mut self,
+        id: &LiveId,
+        cpus: u32,
+        memory_mib: u64,
+        stamp: &Stamp,
+    ) -> Result<(), ProviderError> {
+        self.own(id)?;
+        if self
+            .cloud()
+            .machine(id)
+            .is_some_and(|m| m.power != Power::Stopped)
+        {
+            return Err(self.refused("resize a machine", "it runs"));
+        }
+        if let Some(machine) = self.cloud().machine_mut(id) {
+            machine.cpus = cpus;
+            machine.memory_mib = memory_mib;
+        }
+        if let Some(thing) = self.cloud().things.get_mut(id) {
+            thing.object.stamp = Some(stamp.clone());
+        }
+        Ok(())
+    }
+
+    fn delete_machine(&mut self, id: &LiveId) {
+        if self.own(id).is_ok() {
+            let lag = self.lag();
+            self.cloud().end(id, lag);
+        }
+    }
+}
