@@ -1,1 +1,4 @@
 //! What needs real virtual machines; runs inside the test bed that `tests/bed/sandbox` makes.
+
+#[cfg(feature = "libvirt")]
+mod provider;

@@ -1,1 +1,153 @@
-//! (being written)
+//! The provider contract, as far as it needs no hypervisor: on libvirt's test driver, which lives
+//! in this process.
+
+#![cfg(feature = "libvirt")]
+
+use std::sync::Arc;
+
+use metrom::model::{Boot, LiveId, Power, ProviderAction, ProviderName};
+use metrom::port::{Actuator, Observer, ProviderError, Seed, SeedError, SeedMaker, SeedRequest};
+use metrom::provider::ProcessFacts;
+use metrom::provider::libvirt::{
+    Accelerator, Forward, Libvirt, LibvirtConfig, NetworkConfig, PoolConfig,
+};
+
+#[path = "../contract/provider.rs"]
+#[allow(dead_code, reason = "the test driver plays only some of the parts")]
+mod contract;
+
+/// A host of libvirt's test driver, whose state is one connection's own.
+const NODE: &str = "<node>
+  <domain type='test'>
+    <name>metrom-theirs</name>
+    <uuid>00000000-0000-4000-8000-000000000001</uuid>
+    <memory>262144</memory><vcpu>1</vcpu><os><type>hvm</type></os>
+  </domain>
+</node>";
+
+struct NoSeeds;
+
+impl SeedMaker for NoSeeds {
+    fn make(&self, request: &SeedRequest) -> Result<Seed, SeedError> {
+        Err(SeedError {
+            env: request.env.clone(),
+            reason: "this test makes no machine".into(),
+        })
+    }
+}
+
+struct Bed {
+    provider: Libvirt,
+    _folder: tempfile::TempDir,
+}
+
+fn bed(node: &str, path: Option<&str>) -> Bed {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("node.xml");
+    std::fs::write(&file, node).unwrap();
+    let config = LibvirtConfig {
+        provider: ProviderName::parse("lab").unwrap(),
+        uri: format!("test://{}", file.display()),
+        accelerator: Accelerator::Auto,
+        pool: PoolConfig {
+            name: "metrom".into(),
+            path: path.map(str::to_owned),
+        },
+        network: NetworkConfig {
+            name: "metrom".into(),
+            subnet: Some("10.77.0.0/24".parse().unwrap()),
+            forward: Forward::Nat,
+        },
+    };
+    Bed {
+        provider: Libvirt::new(config, Arc::new(NoSeeds), Arc::new(ProcessFacts::default())),
+        _folder: folder,
+    }
+}
+
+#[tokio::test]
+async fn the_test_driver_keeps_the_contract_as_far_as_it_can() {
+    let bed = bed(NODE, Some("/var/lib/libvirt/images/metrom-contract"));
+    let provider: &dyn Actuator = &bed.provider;
+    contract::prepares_itself(provider).await;
+    contract::makes_a_volume_once(provider, &contract::Env::new("shop")).await;
+    let image = contract::image("debian-13", Boot::Disk);
+    let theirs = contract::Env::new("theirs");
+    contract::leaves_a_foreign_machine_alone(provider, &theirs, &image).await;
+}
+
+#[tokio::test]
+async fn nothing_is_done_to_a_machine_without_our_mark_even_by_its_id() {
+    let bed = bed(NODE, Some("/var/lib/libvirt/images/metrom-contract"));
+    let provider: &dyn Actuator = &bed.provider;
+    contract::prepares_itself(provider).await;
+    let theirs = contract::foreign(&contract::seen(provider).await, "metrom-theirs");
+    let id = theirs.id.clone();
+    for action in [
+        ProviderAction::StopMachine { id: id.clone() },
+        ProviderAction::DeleteMachine { id: id.clone() },
+        ProviderAction::StartMachine { id: id.clone() },
+    ] {
+        let error = contract::fails(provider, action).await;
+        assert!(matches!(error, ProviderError::Foreign { .. }), "{error}");
+    }
+    let after = contract::foreign(&contract::seen(provider).await, "metrom-theirs");
+    assert_eq!(after, theirs);
+    assert_eq!(after.fields.as_machine().unwrap().power, Power::Running);
+}
+
+#[tokio::test]
+async fn a_volume_that_does_not_carry_our_name_is_never_deleted() {
+    let bed = bed(NODE, Some("/var/lib/libvirt/images/metrom-contract"));
+    let provider: &dyn Actuator = &bed.provider;
+    contract::prepares_itself(provider).await;
+    let id = LiveId("/var/lib/libvirt/images/metrom-contract/theirs.qcow2".into());
+    let error = contract::fails(provider, ProviderAction::DeleteVolume { id }).await;
+    assert!(matches!(error, ProviderError::Foreign { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_pool_that_is_neither_there_nor_declared_with_a_path_is_a_gap_with_a_next_move() {
+    let bed = bed("<node/>", None);
+    let inventory = bed.provider.inventory().await;
+    let reasons: Vec<_> = inventory
+        .gaps
+        .iter()
+        .map(|gap| gap.reason.as_str())
+        .collect();
+    assert!(
+        reasons
+            .iter()
+            .any(|r| r.contains("virsh pool-start metrom")),
+        "{reasons:?}"
+    );
+    let missing = inventory.missing;
+    let error = contract::fails(&bed.provider, ProviderAction::Prepare { missing }).await;
+    assert!(error.to_string().contains("`pool.path`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_reached_is_one_gap_and_no_objects() {
+    let config = LibvirtConfig {
+        provider: ProviderName::parse("lab").unwrap(),
+        uri: "qemu+unix:///system?socket=/nonexistent/sock".into(),
+        accelerator: Accelerator::Auto,
+        pool: PoolConfig {
+            name: "metrom".into(),
+            path: None,
+        },
+        network: NetworkConfig {
+            name: "metrom".into(),
+            subnet: None,
+            forward: Forward::None,
+        },
+    };
+    let facts = Arc::new(ProcessFacts::default());
+    let provider = Libvirt::new(config, Arc::new(NoSeeds), facts);
+    let inventory = provider.inventory().await;
+    assert_eq!((inventory.objects.len(), inventory.gaps.len()), (0, 1));
+    let reason = &inventory.gaps[0].reason;
+    assert!(reason.starts_with("cannot reach lab: "), "{reason}");
+    let error = provider.machine(&LiveId("x".into())).await.unwrap_err();
+    assert_eq!(error.class(), metrom::model::Class::Transient);
+}

@@ -5,6 +5,8 @@
 //! anew.
 
 use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use virt::connect::Connect;
 use virt::error::ErrorNumber;
@@ -42,31 +44,30 @@ pub fn provide(
         return Ok(());
     }
     let (disk, size) = open(&files.disk)?;
-    let volume = claim(&pool, &names)?;
-    // As long as we hold it, no other process can take our claim for the remains of a dead one.
-    let held = storage::hold(conn, &volume)?;
     storage::require_room(&pool, size)?;
+    let volume = claim(&pool, &names)?;
     storage::upload(conn, &pool, &volume, disk, size, |sent| progress.tell(sent))?;
     if let Some(kernel) = &files.kernel {
         send_file(conn, &pool, &names.kernel(), &kernel.kernel)?;
         send_file(conn, &pool, &names.initrd(), &kernel.initrd)?;
         storage::put(conn, &pool, &names.cmdline(), kernel.cmdline.as_bytes())?;
     }
+    // Another process that took us for dead has a file of its own under this name.
+    if storage::physical(&volume)? != size {
+        return Err(busy());
+    }
     storage::put(conn, &pool, &names.complete(), b"complete\n")?;
-    drop(held);
     Ok(())
 }
 
-/// Makes the disk's volume, which only one can do at a time.
+/// Makes the disk's volume, which libvirt lets only one do at a time.
 fn claim(pool: &StoragePool, names: &ImageVolumes<'_>) -> Result<StorageVol, Fault> {
-    let busy = || Fault::Lost("another process is uploading this image".to_owned());
     let name = names.disk();
     if let Some(remains) = storage::find(pool, &name)? {
-        match remains.delete(0) {
-            Ok(()) => {}
-            Err(error) if storage::is_busy(&error) => return Err(busy()),
-            Err(error) => return Err(error.into()),
+        if is_growing(&remains)? {
+            return Err(busy());
         }
+        remains.delete(0)?;
     }
     // Somebody deleted the disk of a complete image: it is not complete any more.
     storage::delete(pool, &names.complete())?;
@@ -82,12 +83,26 @@ fn claim(pool: &StoragePool, names: &ImageVolumes<'_>) -> Result<StorageVol, Fau
     }
 }
 
-fn send_file(
-    conn: &Connect,
-    pool: &StoragePool,
-    name: &str,
-    path: &std::path::Path,
-) -> Result<(), Fault> {
+fn busy() -> Fault {
+    Fault::Lost("another process is uploading this image".to_owned())
+}
+
+/// An upload that adds nothing for so long is taken for dead.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Whether somebody is writing the volume right now.
+fn is_growing(volume: &StorageVol) -> Result<bool, Fault> {
+    let (started, size) = (Instant::now(), storage::physical(volume)?);
+    while started.elapsed() < SILENCE {
+        std::thread::sleep(SILENCE / 20);
+        if storage::physical(volume)? != size {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn send_file(conn: &Connect, pool: &StoragePool, name: &str, path: &Path) -> Result<(), Fault> {
     let (file, size) = open(path)?;
     let new = NewVolume {
         name,
@@ -99,7 +114,7 @@ fn send_file(
     storage::upload(conn, pool, &volume, file, size, |_| {})
 }
 
-fn open(path: &std::path::Path) -> Result<(File, u64), Fault> {
+fn open(path: &Path) -> Result<(File, u64), Fault> {
     let failed = |e| Fault::Refused(format!("{} cannot be read: {e}", path.display()));
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();

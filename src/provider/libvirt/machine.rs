@@ -36,30 +36,33 @@ pub struct Order<'a> {
     pub seeds: &'a dyn SeedMaker,
 }
 
-/// Makes the machine and starts it, or takes over the one that is there.
+/// Makes the machine and starts it.
 ///
 /// Everything that belongs to the machine is made before its definition, and the definition is
 /// one call: a domain of ours is always whole, and what lies about without one is overwritten.
 pub fn create(conn: &Connect, config: &PoolConfig, order: &Order<'_>) -> Result<LiveId, Fault> {
-    let Stamp { owner, env, .. } = order.stamp;
-    let uuid = name::machine_uuid(owner, env);
-    let domain = match taken_over(conn, uuid, order.stamp)? {
-        Some(domain) => domain,
-        None => conn.define_domain_xml(&furnish(conn, config, order)?.to_xml().to_string())?,
-    };
+    if let Some(id) = take_over(conn, order.stamp)? {
+        return Ok(id);
+    }
+    let definition = furnish(conn, config, order)?;
+    let domain = conn.define_domain_xml(&definition.to_xml().to_string())?;
     boot(conn, &domain)?;
-    Ok(LiveId(uuid.to_string()))
+    Ok(LiveId(definition.uuid().to_string()))
 }
 
-/// Our machine, if it is there already.
+/// Takes over our machine and starts it, if it is there already.
 ///
 /// # Errors
 /// [`Fault::Foreign`] when something else has its identity or its name.
-fn taken_over(conn: &Connect, uuid: Uuid, stamp: &Stamp) -> Result<Option<Domain>, Fault> {
+pub fn take_over(conn: &Connect, stamp: &Stamp) -> Result<Option<LiveId>, Fault> {
+    let uuid = name::machine_uuid(&stamp.owner, &stamp.env);
     let name = name::domain(&stamp.env);
     let foreign = || Fault::Foreign(format!("a machine called `{name}`"));
     match found(conn.lookup_domain_by_uuid(uuid))? {
-        Some(domain) if mark(&domain)?.is_some() => Ok(Some(domain)),
+        Some(domain) if mark(&domain)?.is_some() => {
+            boot(conn, &domain)?;
+            Ok(Some(LiveId(uuid.to_string())))
+        }
         Some(_) => Err(foreign()),
         None if found(conn.lookup_domain_by_name(&name))?.is_some() => Err(foreign()),
         None => Ok(None),

@@ -36,10 +36,10 @@ use crate::model::{
 };
 use crate::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError, SeedMaker};
 use fault::Fault;
-use kvm::{Accel, Decision, Knowledge, Trial, Verdict};
+use kvm::{Decision, Knowledge};
 use link::{CHANGE, LOOK, Link, STALL};
 
-pub use kvm::Accelerator;
+pub use kvm::{Accel, Accelerator, Trial, Verdict};
 pub use prepare::{Forward, Subnet, SubnetError};
 
 /// How long a machine may take to shut down before it is ended. A guest with Docker and a database
@@ -157,6 +157,14 @@ impl Libvirt {
         volumes: &[Subject],
         journal: &dyn Journal,
     ) -> Result<LiveId, ProviderError> {
+        let wanted = stamp.clone();
+        let there = self.change("create a machine", move |conn, _| {
+            machine::take_over(conn, &wanted)
+        });
+        if let Some(id) = there.await? {
+            journal.line("it is there already");
+            return Ok(id);
+        }
         let accel = self.accelerate(&spec.image, journal).await?;
         let started = Instant::now();
         let (spec, stamp, volumes) = (spec.clone(), stamp.clone(), volumes.to_vec());
@@ -209,10 +217,7 @@ impl Libvirt {
         trial: Trial,
         journal: &dyn Journal,
     ) -> Result<Accel, ProviderError> {
-        let running = trial.clone();
-        let limit = CHANGE + kvm::DEADLINE;
-        let job = move |conn: &Connect| kvm::run(conn, &running, Accel::Kvm, kvm::DEADLINE);
-        let verdict = self.slow.call("try KVM", limit, job).await?;
+        let verdict = self.run_trial(&trial, Accel::Kvm).await?;
         let knowledge = verdict.knowledge(&trial);
         match &verdict {
             Verdict::Ended => journal.line("KVM works on this host"),
@@ -225,6 +230,19 @@ impl Libvirt {
             tracing::warn!(provider = %self.config.provider, %error, "the KVM fact is not kept");
         }
         Ok(knowledge.accel())
+    }
+
+    /// Starts something small under a deadline, to see whether it comes to its end by itself.
+    ///
+    /// # Errors
+    /// [`ProviderError`] when the host cannot be asked; a trial that fails is a verdict.
+    pub async fn run_trial(&self, trial: &Trial, accel: Accel) -> Result<Verdict, ProviderError> {
+        let trial = trial.clone();
+        let job = move |conn: &Connect| kvm::run(conn, &trial, accel, kvm::DEADLINE);
+        let limit = CHANGE + kvm::DEADLINE;
+        self.slow
+            .call("try what machines run with", limit, job)
+            .await
     }
 
     /// Stops a machine: by asking, and after a while by force.

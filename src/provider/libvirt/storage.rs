@@ -4,10 +4,10 @@
 use std::io::Read;
 
 use virt::connect::Connect;
-use virt::error::ErrorNumber;
 use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
+use virt::sys;
 
 use super::PoolConfig;
 use super::fault::{Fault, found};
@@ -76,10 +76,11 @@ pub fn delete(pool: &StoragePool, name: &str) -> Result<(), Fault> {
     }
 }
 
-/// Whether the volume is being written or read by a stream right now.
-#[must_use]
-pub fn is_busy(error: &virt::error::Error) -> bool {
-    error.code().is(ErrorNumber::OperationInvalid)
+/// Bytes of the file that a volume is.
+pub fn physical(volume: &StorageVol) -> Result<u64, Fault> {
+    Ok(volume
+        .info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL)?
+        .allocation)
 }
 
 /// Makes a small volume with these bytes, in place of whatever has its name.
@@ -150,11 +151,6 @@ pub fn tail(conn: &Connect, volume: &StorageVol, limit: u64) -> Result<Vec<u8>, 
     }
     flow.finish()?;
     Ok(bytes)
-}
-
-/// Keeps a volume from being deleted by anybody, as long as this lives.
-pub fn hold(conn: &Connect, volume: &StorageVol) -> Result<impl Sized, Fault> {
-    Flow::open(conn, |stream| volume.download(stream, 0, 1, 0))
 }
 
 /// Refuses what would not fit, before the first byte is sent.

@@ -1,6 +1,7 @@
 //! Data volumes: created once, grown, deleted; they outlive their machine.
 
 use virt::connect::Connect;
+use virt::domain::Domain;
 use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
 use virt::sys;
@@ -66,24 +67,26 @@ pub fn grow(conn: &Connect, config: &PoolConfig, id: &LiveId, size_mib: u64) -> 
         return Ok(());
     }
     // A file in use belongs to QEMU, which has to do it and tells the guest.
-    match running_user(conn, &name, &id.0)? {
-        Some(domain) => domain.block_resize(&id.0, size, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?,
-        None => volume.resize(size, 0)?,
+    match user(conn, &name, &id.0)? {
+        Some(domain) if domain.is_active()? => {
+            Ok(domain.block_resize(&id.0, size, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?)
+        }
+        Some(_) | None => Ok(volume.resize(size, 0)?),
     }
-    Ok(())
 }
 
 /// Deletes the volume with its data, if it is there.
 ///
 /// # Errors
-/// [`Fault::Moved`] while its machine is running: the plan was made when it was not.
+/// [`Fault::Refused`] while its machine is there, running or not.
 pub fn delete(conn: &Connect, config: &PoolConfig, id: &LiveId) -> Result<(), Fault> {
     let pool = storage::pool(conn, config)?;
     let Some((volume, name)) = ours(&pool, id)? else {
         return Ok(());
     };
-    if running_user(conn, &name, &id.0)?.is_some() {
-        return Err(Fault::Moved(format!("the volume {id}, in use again,")));
+    if user(conn, &name, &id.0)?.is_some() {
+        let reason = format!("the machine of {} has it attached", name.env);
+        return Err(Fault::Refused(reason));
     }
     Ok(volume.delete(0)?)
 }
@@ -107,17 +110,13 @@ pub fn gone(id: &LiveId) -> Fault {
     Fault::Moved(format!("the volume {id}"))
 }
 
-/// The machine of the volume's environment, if it runs with this volume.
-fn running_user(
-    conn: &Connect,
-    name: &DataVolume,
-    path: &str,
-) -> Result<Option<virt::domain::Domain>, Fault> {
+/// The machine of the volume's environment, if it has this volume attached.
+fn user(conn: &Connect, name: &DataVolume, path: &str) -> Result<Option<Domain>, Fault> {
     let uuid = name::machine_uuid(&name.owner, &name.env);
     let Some(domain) = found(conn.lookup_domain_by_uuid(uuid))? else {
         return Ok(None);
     };
     let seen = Seen::of(&Node::parse(&domain.xml_desc(0)?)?, uuid);
-    let is_user = domain.is_active()? && seen.disks.iter().any(|disk| disk == path);
+    let is_user = seen.disks.iter().any(|disk| disk == path);
     Ok(is_user.then_some(domain))
 }

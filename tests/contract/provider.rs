@@ -1,0 +1,283 @@
+//! What every provider promises, whatever it is: the same assertions for the world's, for libvirt's
+//! test driver, and for a real libvirt. Each function tells one story; a provider that cannot play
+//! a part (the test driver takes no uploads) leaves its story out.
+
+use std::collections::BTreeSet;
+
+use metrom::model::{
+    Boot, BuildRecipe, Digest, EnvName, ImageName, ImageOrigin, ImageSpec, Inventory, Key,
+    LiveFields, LiveId, LiveMachine, MachineSpec, Object, OwnerName, Power, ProviderAction,
+    Revision, Spec, Stamp, Subject, Timestamp, Token, VolumeSpec,
+};
+use metrom::port::{Actuator, ImageFiles, ProviderError, Silent};
+
+/// An environment of the tests.
+pub struct Env {
+    pub name: EnvName,
+}
+
+impl Env {
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: EnvName::parse(name).unwrap(),
+        }
+    }
+
+    pub fn stamp(&self, key: Key, created: i64) -> Stamp {
+        Stamp {
+            owner: OwnerName::parse("acme").unwrap(),
+            env: self.name.clone(),
+            key,
+            digest: None,
+            revision: None,
+            created: Timestamp::from_second(created).unwrap(),
+        }
+    }
+
+    pub fn volume(&self, provider: &dyn Actuator, size_mib: u64, created: i64) -> ProviderAction {
+        ProviderAction::CreateVolume {
+            spec: VolumeSpec {
+                provider: provider.provider().clone(),
+                size_mib,
+            },
+            stamp: self.stamp(Key::Volume("data".into()), created),
+            token: Token(format!("volume-{}", self.name)),
+        }
+    }
+
+    pub fn machine(
+        &self,
+        provider: &dyn Actuator,
+        image: &ImageSpec,
+        volumes: &[LiveId],
+    ) -> ProviderAction {
+        let spec = MachineSpec {
+            provider: provider.provider().clone(),
+            image: image.clone(),
+            cpus: 1,
+            memory_mib: 256,
+            disk_mib: 128,
+            volumes: BTreeSet::from([Key::Volume("data".into())]),
+        };
+        let digest = Spec::Machine(spec.clone()).digest();
+        ProviderAction::CreateMachine {
+            spec: Box::new(spec),
+            stamp: Stamp {
+                digest: Some(digest),
+                revision: Revision::parse(&"c".repeat(40)).ok(),
+                ..self.stamp(Key::Machine, 1_764_000_000)
+            },
+            volumes: volumes.iter().cloned().map(Subject::Live).collect(),
+            token: Token(format!("machine-{}", self.name)),
+        }
+    }
+}
+
+/// An image by its name; what is in it does not matter to a provider.
+pub fn image(name: &str, boot: Boot) -> ImageSpec {
+    ImageSpec {
+        name: ImageName::parse(name).unwrap(),
+        origin: ImageOrigin::Build(BuildRecipe {
+            suite: "trixie".into(),
+            packages: BTreeSet::new(),
+            size_mib: 64,
+            trim: true,
+            containers: BTreeSet::new(),
+        }),
+        boot,
+    }
+}
+
+pub async fn done(provider: &dyn Actuator, action: ProviderAction) -> Option<LiveId> {
+    let made = provider.perform(&action, None, &Silent).await;
+    made.unwrap_or_else(|e| panic!("{action}: {e}")).id
+}
+
+pub async fn fails(provider: &dyn Actuator, action: ProviderAction) -> ProviderError {
+    let made = provider.perform(&action, None, &Silent).await;
+    made.err().unwrap_or_else(|| panic!("{action} was done"))
+}
+
+/// The inventory, which has no gap.
+pub async fn seen(provider: &dyn Actuator) -> Inventory {
+    let inventory = provider.inventory().await;
+    assert_eq!(inventory.gaps, [], "nothing is hidden");
+    inventory
+}
+
+fn of<'a>(inventory: &'a Inventory, env: &Env, key: &Key) -> Vec<&'a Object> {
+    let is_it = |stamp: &Stamp| stamp.env == env.name && stamp.key == *key;
+    let objects = inventory.objects.iter();
+    objects
+        .filter(|o| o.stamp.as_ref().is_some_and(is_it))
+        .collect()
+}
+
+fn machine_of(inventory: &Inventory, env: &Env) -> LiveMachine {
+    let found = of(inventory, env, &Key::Machine);
+    assert_eq!(found.len(), 1, "one machine");
+    found[0].fields.as_machine().unwrap().clone()
+}
+
+/// What is declared and missing is made, once.
+pub async fn prepares_itself(provider: &dyn Actuator) {
+    let missing = seen(provider).await.missing;
+    assert!(!missing.is_empty(), "it begins with nothing");
+    for _ in 0..2 {
+        let missing = missing.clone();
+        done(provider, ProviderAction::Prepare { missing }).await;
+        assert_eq!(seen(provider).await.missing, BTreeSet::new());
+    }
+}
+
+/// A volume is there once, however often it is created, and gone when it is deleted.
+pub async fn makes_a_volume_once(provider: &dyn Actuator, env: &Env) {
+    let key = Key::Volume("data".into());
+    let id = done(provider, env.volume(provider, 32, 1_764_000_000)).await;
+    // Another attempt comes later, as a new process that knows nothing of the first.
+    let again = done(provider, env.volume(provider, 32, 1_764_000_099)).await;
+    assert_eq!(id, again);
+    let id = id.expect("a creation tells the id");
+
+    let inventory = seen(provider).await;
+    let found = of(&inventory, env, &key);
+    assert_eq!(found.len(), 1);
+    let stamp = found[0].stamp.as_ref().unwrap();
+    assert_eq!(stamp.created, env.stamp(key.clone(), 1_764_000_000).created);
+    assert_eq!((&found[0].id, size(found[0])), (&id, 32));
+
+    for _ in 0..2 {
+        done(provider, ProviderAction::DeleteVolume { id: id.clone() }).await;
+        assert!(of(&seen(provider).await, env, &key).is_empty());
+    }
+}
+
+fn size(object: &Object) -> u64 {
+    object.fields.as_volume().expect("it is a volume").size_mib
+}
+
+/// The whole life of a machine, with every step of it taken twice.
+pub async fn leads_a_machine_through_its_life(
+    provider: &dyn Actuator,
+    env: &Env,
+    image: &ImageSpec,
+    files: &ImageFiles,
+) {
+    let action = ProviderAction::ProvideImage {
+        image: image.clone(),
+    };
+    for _ in 0..2 {
+        let made = provider.perform(&action, Some(files), &Silent).await;
+        made.unwrap();
+        assert!(seen(provider).await.images.contains(&image.id()));
+    }
+    let volume = done(provider, env.volume(provider, 32, 1_764_000_000)).await;
+    let volume = volume.unwrap();
+
+    let create = || env.machine(provider, image, std::slice::from_ref(&volume));
+    let id = done(provider, create()).await.expect("an id");
+    let machine = machine_of(&seen(provider).await, env);
+    assert_eq!(done(provider, create()).await.as_ref(), Some(&id));
+    assert_eq!(
+        machine_of(&seen(provider).await, env).host_key,
+        machine.host_key
+    );
+    assert_eq!(machine.power, Power::Running);
+    assert_eq!((machine.cpus, machine.memory_mib), (1, 256));
+    assert_eq!(machine.image, Some(image.id()));
+    assert_eq!(machine.volumes, BTreeSet::from([volume.clone()]));
+    assert!(machine.host_key.is_some(), "connections can be pinned");
+
+    let inventory = seen(provider).await;
+    let ProviderAction::CreateMachine { stamp, .. } = create() else {
+        unreachable!("it is a creation")
+    };
+    assert_eq!(
+        of(&inventory, env, &Key::Machine)[0].stamp.as_ref(),
+        Some(&stamp)
+    );
+    assert_eq!(of(&inventory, env, &Key::Machine)[0].id, id);
+
+    grow(provider, env, &volume).await;
+    stop_resize_start(provider, env, &id, &stamp).await;
+
+    fails(
+        provider,
+        ProviderAction::DeleteVolume { id: volume.clone() },
+    )
+    .await;
+    for _ in 0..2 {
+        done(provider, ProviderAction::DeleteMachine { id: id.clone() }).await;
+        assert!(of(&seen(provider).await, env, &Key::Machine).is_empty());
+        assert_eq!(provider.machine(&id).await.unwrap(), None);
+    }
+    let kept = seen(provider).await;
+    assert_eq!(
+        of(&kept, env, &Key::Volume("data".into())).len(),
+        1,
+        "data outlives its machine"
+    );
+    done(provider, ProviderAction::DeleteVolume { id: volume }).await;
+    let error = fails(provider, ProviderAction::StartMachine { id }).await;
+    assert!(matches!(error, ProviderError::Moved { .. }), "{error}");
+}
+
+async fn grow(provider: &dyn Actuator, env: &Env, volume: &LiveId) {
+    for size_mib in [48, 48] {
+        let id = volume.clone();
+        done(provider, ProviderAction::GrowVolume { id, size_mib }).await;
+        let inventory = seen(provider).await;
+        let found = of(&inventory, env, &Key::Volume("data".into()));
+        assert_eq!(size(found[0]), size_mib, "grown under a running machine");
+    }
+}
+
+async fn stop_resize_start(provider: &dyn Actuator, env: &Env, id: &LiveId, stamp: &Stamp) {
+    let stamp = Stamp {
+        digest: Some(Digest::of_bytes(b"larger")),
+        ..stamp.clone()
+    };
+    let resize = || ProviderAction::ResizeMachine {
+        id: id.clone(),
+        cpus: 2,
+        memory_mib: 320,
+        stamp: stamp.clone(),
+    };
+    fails(provider, resize()).await;
+    for _ in 0..2 {
+        done(provider, ProviderAction::StopMachine { id: id.clone() }).await;
+        assert_eq!(machine_of(&seen(provider).await, env).power, Power::Stopped);
+    }
+    for _ in 0..2 {
+        done(provider, resize()).await;
+        let inventory = seen(provider).await;
+        let machine = machine_of(&inventory, env);
+        assert_eq!((machine.cpus, machine.memory_mib), (2, 320));
+        let found = of(&inventory, env, &Key::Machine);
+        assert_eq!(found[0].stamp.as_ref(), Some(&stamp));
+    }
+    for _ in 0..2 {
+        done(provider, ProviderAction::StartMachine { id: id.clone() }).await;
+        let machine = provider.machine(id).await.unwrap().expect("it is there");
+        assert_eq!((machine.power, machine.cpus), (Power::Running, 2));
+    }
+}
+
+/// A machine that has the name we need and is not ours is seen, named, and left alone.
+pub async fn leaves_a_foreign_machine_alone(provider: &dyn Actuator, env: &Env, image: &ImageSpec) {
+    let name = format!("metrom-{}", env.name);
+    let before = foreign(&seen(provider).await, &name);
+    let error = fails(provider, env.machine(provider, image, &[])).await;
+    assert!(matches!(error, ProviderError::Foreign { .. }), "{error}");
+    assert!(error.to_string().contains(&name), "{error}");
+    assert_eq!(foreign(&seen(provider).await, &name), before);
+}
+
+/// The object of that name, which carries no stamp of ours.
+pub fn foreign(inventory: &Inventory, name: &str) -> Object {
+    let found = inventory.objects.iter().find(|o| o.name == name);
+    let object = found.expect("what is foreign is seen as well").clone();
+    assert_eq!(object.stamp, None);
+    assert!(matches!(object.fields, LiveFields::Machine(_)));
+    object
+}

@@ -1,0 +1,586 @@
+//! The libvirt provider on a real libvirt: the contract, and what goes wrong only there. The
+//! connection is the sandbox's own, and `virsh` is the independent witness.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use metrom::model::{Boot, Class, LiveId, ProviderAction, ProviderName};
+use metrom::port::{
+    Actuator, ImageFiles, Journal, KernelFiles, Observer, ProviderError, Seed, SeedError,
+    SeedMaker, SeedRequest, Silent,
+};
+use metrom::provider::ProcessFacts;
+use metrom::provider::libvirt::{
+    Accel, Accelerator, Forward, Libvirt, LibvirtConfig, NetworkConfig, PoolConfig, Trial, Verdict,
+};
+
+#[path = "../contract/provider.rs"]
+mod contract;
+
+use contract::Env;
+
+/// What a real machine would be given, without a system that could read it.
+struct Seeds;
+
+impl SeedMaker for Seeds {
+    fn make(&self, request: &SeedRequest) -> Result<Seed, SeedError> {
+        Ok(Seed {
+            image: vec![b's'; 64 << 10],
+            host_key_public: format!("ssh-ed25519 AAAA {}", request.instance),
+        })
+    }
+}
+
+/// Dies at the moment it is asked, which is after the disk and before the definition.
+struct Killer;
+
+impl SeedMaker for Killer {
+    fn make(&self, _: &SeedRequest) -> Result<Seed, SeedError> {
+        kill(std::process::id(), "KILL");
+        unreachable!("nobody survives SIGKILL")
+    }
+}
+
+fn kill(pid: u32, signal: &str) {
+    let status = Command::new("kill")
+        .args(["-s", signal, &pid.to_string()])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// A pool and a network of one test, in the sandbox's own libvirt.
+struct Bed {
+    name: String,
+    folder: PathBuf,
+    is_owner: bool,
+}
+
+impl Bed {
+    fn new(name: &str) -> Self {
+        let first = std::fs::read_to_string("/proc/1/cmdline").unwrap();
+        assert!(
+            first.contains("scripts/namespaces"),
+            "these tests change libvirt; run them by tests/bed/sandbox"
+        );
+        let folder = PathBuf::from("/var/lib/libvirt/images").join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        Self {
+            name: name.to_owned(),
+            folder,
+            is_owner: true,
+        }
+    }
+
+    fn pool(&self) -> PathBuf {
+        self.folder.join("pool")
+    }
+
+    fn config(&self) -> LibvirtConfig {
+        // Each test has a subnet of its own; the sum of its letters is one below 250.
+        let number = self.name.bytes().fold(0_u32, |sum, b| sum + u32::from(b)) % 250;
+        LibvirtConfig {
+            provider: ProviderName::parse("lab").unwrap(),
+            uri: "qemu:///system".into(),
+            accelerator: Accelerator::Auto,
+            pool: PoolConfig {
+                name: self.name.clone(),
+                path: Some(self.pool().display().to_string()),
+            },
+            network: NetworkConfig {
+                name: self.name.clone(),
+                subnet: Some(format!("10.78.{number}.0/24").parse().unwrap()),
+                forward: Forward::None,
+            },
+        }
+    }
+
+    fn provider_with(&self, seeds: Arc<dyn SeedMaker>) -> Libvirt {
+        Libvirt::new(self.config(), seeds, Arc::new(ProcessFacts::default()))
+            .with_stop_patience(Duration::from_secs(1))
+    }
+
+    fn provider(&self) -> Libvirt {
+        self.provider_with(Arc::new(Seeds))
+    }
+
+    async fn prepared(&self) -> Libvirt {
+        let provider = self.provider();
+        let missing = provider.inventory().await.missing;
+        contract::done(&provider, ProviderAction::Prepare { missing }).await;
+        provider
+    }
+
+    /// Names of the files in the pool.
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.pool()).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// A qcow2 disk of so many MiB of this content, and its ordinary company.
+    fn image_of(&self, content: &[u8], mib: usize) -> ImageFiles {
+        let (raw, disk) = (self.folder.join("raw"), self.folder.join("disk.qcow2"));
+        let mut bytes = content.to_vec();
+        bytes.resize(mib << 20, 0);
+        std::fs::write(&raw, bytes).unwrap();
+        run(Command::new("qemu-img")
+            .args(["convert", "-O", "qcow2"])
+            .args([&raw, &disk]));
+        ImageFiles { disk, kernel: None }
+    }
+
+    /// Bytes without any pattern, so that none of them is left out of the file.
+    fn noise(&self, mib: usize) -> ImageFiles {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut noise = Vec::with_capacity(mib << 20);
+        while noise.len() < mib << 20 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            noise.extend_from_slice(&state.to_le_bytes());
+        }
+        self.image_of(&noise, mib)
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        if !self.is_owner {
+            return;
+        }
+        for command in [
+            "pool-destroy",
+            "pool-undefine",
+            "net-destroy",
+            "net-undefine",
+        ] {
+            let _ = Command::new("virsh")
+                .args(["-q", command, &self.name])
+                .stderr(Stdio::null())
+                .status();
+        }
+        let _ = Command::new("umount")
+            .arg(&self.folder)
+            .stderr(Stdio::null())
+            .status();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn virsh(args: &[&str]) -> String {
+    run(Command::new("virsh")
+        .args(["-q", "-c", "qemu:///system"])
+        .args(args))
+}
+
+/// Waits for a state; how long that takes is nobody's promise.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "never: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_real_libvirt_keeps_the_contract() {
+    let bed = Bed::new("contract");
+    let provider = bed.provider();
+    contract::prepares_itself(&provider).await;
+    contract::makes_a_volume_once(&provider, &Env::new("shop")).await;
+    let image = contract::image("plain", Boot::Disk);
+    let files = bed.image_of(b"", 64);
+    contract::leads_a_machine_through_its_life(&provider, &Env::new("shop"), &image, &files).await;
+    let id = image.id();
+    let left = [
+        format!("metrom-image.{id}.complete"),
+        format!("metrom-image.{id}.qcow2"),
+    ];
+    assert_eq!(
+        bed.files(),
+        left,
+        "nothing is left but the image, which others share"
+    );
+    assert_eq!(virsh(&["list", "--all", "--name"]).trim(), "");
+}
+
+#[tokio::test]
+async fn a_foreign_machine_of_our_name_stays_byte_for_byte_as_it_was() {
+    let bed = Bed::new("foreign");
+    let provider = bed.prepared().await;
+    let file = bed.folder.join("theirs.xml");
+    let xml = "<domain type='qemu'><name>metrom-theirs</name><memory>65536</memory><vcpu>1</vcpu>\
+               <os><type arch='x86_64'>hvm</type></os></domain>";
+    std::fs::write(&file, xml).unwrap();
+    virsh(&["define", &file.display().to_string()]);
+    let before = virsh(&["dumpxml", "metrom-theirs"]);
+
+    let env = Env::new("theirs");
+    let image = contract::image("plain", Boot::Disk);
+    contract::leaves_a_foreign_machine_alone(&provider, &env, &image).await;
+    let id = LiveId(virsh(&["domuuid", "metrom-theirs"]).trim().to_owned());
+    for action in [
+        ProviderAction::StartMachine { id: id.clone() },
+        ProviderAction::StopMachine { id: id.clone() },
+        ProviderAction::DeleteMachine { id },
+    ] {
+        let error = contract::fails(&provider, action).await;
+        assert!(matches!(error, ProviderError::Foreign { .. }), "{error}");
+    }
+    assert_eq!(virsh(&["dumpxml", "metrom-theirs"]), before);
+    virsh(&["undefine", "metrom-theirs"]);
+}
+
+/// A process that is to be killed: this test again, as a program, told by the environment.
+fn victim(test: &str, bed: &Bed) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env("METROM_TEST_VICTIM", &bed.name)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// The bed of the test that started us.
+fn bed_of_parent() -> Bed {
+    let name = std::env::var("METROM_TEST_VICTIM").expect("only started by another test");
+    let mut bed = Bed::new(&name);
+    bed.is_owner = false;
+    bed
+}
+
+/// Large enough that the upload can be met in its middle.
+const LARGE: usize = 400;
+
+#[tokio::test]
+async fn an_upload_that_was_killed_is_done_again_and_whole() {
+    let bed = Bed::new("killed-upload");
+    let provider = bed.prepared().await;
+    let image = contract::image("plain", Boot::Disk);
+    let files = bed.noise(LARGE);
+    let disk = bed
+        .pool()
+        .join(format!("metrom-image.{}.qcow2", image.id()));
+
+    let mut child = victim("provider::uploads_until_it_is_killed", &bed);
+    let length = || std::fs::metadata(&disk).map_or(0, |meta| meta.len());
+    until("the upload is in its middle", || length() > 20 << 20).await;
+    let busy = provide(&provider, &image, &files, &Silent)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        busy.class(),
+        Class::Transient,
+        "another one is at it: {busy}"
+    );
+    kill(child.id(), "KILL");
+    child.wait().unwrap();
+    assert!(length() < (LARGE as u64) << 20, "it was met in its middle");
+    assert!(!contract::seen(&provider).await.images.contains(&image.id()));
+
+    // The daemon lets go of the dead one's stream in its own time.
+    let mut uploaded = provide(&provider, &image, &files, &Silent).await;
+    let started = Instant::now();
+    while uploaded
+        .as_ref()
+        .is_err_and(|e| e.class() == Class::Transient)
+    {
+        assert!(started.elapsed() < Duration::from_secs(60), "{uploaded:?}");
+        uploaded = provide(&provider, &image, &files, &Silent).await;
+    }
+    uploaded.unwrap();
+    assert!(contract::seen(&provider).await.images.contains(&image.id()));
+    run(Command::new("cmp").args([&files.disk, &disk]));
+}
+
+#[tokio::test]
+#[ignore = "started and killed by another test"]
+async fn uploads_until_it_is_killed() {
+    let bed = bed_of_parent();
+    let files = ImageFiles {
+        disk: bed.folder.join("disk.qcow2"),
+        kernel: None,
+    };
+    let image = contract::image("plain", Boot::Disk);
+    provide(&bed.provider(), &image, &files, &Silent)
+        .await
+        .unwrap();
+}
+
+async fn provide(
+    provider: &Libvirt,
+    image: &metrom::model::ImageSpec,
+    files: &ImageFiles,
+    journal: &dyn Journal,
+) -> Result<(), ProviderError> {
+    let image = image.clone();
+    let action = ProviderAction::ProvideImage { image };
+    provider
+        .perform(&action, Some(files), journal)
+        .await
+        .map(|_| ())
+}
+
+#[tokio::test]
+async fn a_creation_killed_between_disk_and_definition_ends_as_one_whole_machine() {
+    let bed = Bed::new("killed-creation");
+    let provider = bed.prepared().await;
+    let image = contract::image("plain", Boot::Disk);
+    let files = bed.image_of(b"", 64);
+    provide(&provider, &image, &files, &Silent).await.unwrap();
+
+    let mut child = victim("provider::creates_until_it_is_killed", &bed);
+    child.wait().unwrap();
+    let root = "metrom-shop.root.qcow2".to_owned();
+    assert!(bed.files().contains(&root), "it died after the disk");
+    assert_eq!(
+        virsh(&["list", "--all", "--name"]).trim(),
+        "",
+        "and before the definition"
+    );
+
+    let env = Env::new("shop");
+    let id = contract::done(&provider, env.machine(&provider, &image, &[]))
+        .await
+        .unwrap();
+    assert_eq!(virsh(&["domstate", "metrom-shop"]).trim(), "running");
+    contract::done(&provider, ProviderAction::DeleteMachine { id }).await;
+    assert!(!bed.files().contains(&root));
+}
+
+#[tokio::test]
+#[ignore = "started and killed by another test"]
+async fn creates_until_it_is_killed() {
+    let provider = bed_of_parent().provider_with(Arc::new(Killer));
+    let image = contract::image("plain", Boot::Disk);
+    let create = Env::new("shop").machine(&provider, &image, &[]);
+    contract::done(&provider, create).await;
+}
+
+/// Kills libvirtd at the first progress it is told.
+struct Saboteur {
+    told: AtomicU64,
+}
+
+impl Journal for Saboteur {
+    fn line(&self, _: &str) {}
+    fn progress(&self, _: &str, _: u64, _: u64) {
+        if self.told.fetch_add(1, Ordering::SeqCst) == 0 {
+            stop_libvirtd();
+        }
+    }
+    fn phase(&self, _: &str, _: Duration) {}
+}
+
+fn stop_libvirtd() {
+    let pid = std::fs::read_to_string("/run/libvirtd.pid").unwrap();
+    kill(pid.trim().parse().unwrap(), "KILL");
+}
+
+async fn start_libvirtd() {
+    let hidden = "umount -R -l /sys/fs/cgroup && exec libvirtd -d -p /run/libvirtd.pid";
+    run(Command::new("unshare").args(["--mount", "sh", "-c", hidden]));
+    until("libvirtd answers", || {
+        let version = Command::new("virsh")
+            .args(["-c", "qemu:///system", "version"])
+            .output();
+        version.unwrap().status.success()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_goes_away_in_the_middle_is_transient_and_then_forgotten() {
+    let bed = Bed::new("restarted");
+    let provider = bed.prepared().await;
+    let image = contract::image("plain", Boot::Disk);
+    let files = bed.noise(LARGE);
+    let saboteur = Saboteur {
+        told: AtomicU64::new(0),
+    };
+    let error = provide(&provider, &image, &files, &saboteur)
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), Class::Transient, "{error}");
+    assert!(!error.is_certain(), "{error}");
+
+    let inventory = provider.inventory().await;
+    let reason = &inventory.gaps[0].reason;
+    assert!(reason.starts_with("cannot reach lab: "), "{reason}");
+
+    start_libvirtd().await;
+    assert!(!contract::seen(&provider).await.images.contains(&image.id()));
+    provide(&provider, &image, &files, &Silent).await.unwrap();
+    // A restart that nobody saw is no error at all.
+    stop_libvirtd();
+    start_libvirtd().await;
+    assert!(contract::seen(&provider).await.images.contains(&image.id()));
+}
+
+#[tokio::test]
+async fn a_pool_without_room_is_full_and_says_how_much_is_missing() {
+    let bed = Bed::new("full");
+    let tmpfs = ["-t", "tmpfs", "-o", "size=48m,mode=711", "tmpfs"];
+    run(Command::new("mount").args(tmpfs).arg(&bed.folder));
+    let provider = bed.prepared().await;
+    let elsewhere = Bed::new("full-image");
+    let files = elsewhere.noise(64);
+    let large = contract::image("large", Boot::Disk);
+    let error = provide(&provider, &large, &files, &Silent)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ProviderError::Full { .. }), "{error}");
+    assert!(error.to_string().contains("MiB free"), "{error}");
+
+    let files = elsewhere.image_of(b"", 64);
+    let small = contract::image("small", Boot::Disk);
+    provide(&provider, &small, &files, &Silent).await.unwrap();
+    let _ = fill(&bed.pool().join("filler"));
+    let env = Env::new("shop");
+    let error = contract::fails(&provider, env.machine(&provider, &small, &[])).await;
+    assert!(matches!(error, ProviderError::Full { .. }), "{error}");
+    assert_eq!(virsh(&["list", "--all", "--name"]).trim(), "");
+}
+
+/// Writes until nothing goes any more.
+fn fill(path: &Path) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path)?;
+    loop {
+        file.write_all(&[1; 4096])?;
+    }
+}
+
+/// A boot sector that writes its text to the first serial port and halts.
+fn boot_sector(text: &[u8]) -> Vec<u8> {
+    let code = [
+        0x31, 0xc0, 0x8e, 0xd8, 0xfc, // xor ax, ax; mov ds, ax; cld
+        0xbe, 0x16, 0x7c, // mov si, text
+        0xac, 0x84, 0xc0, 0x74, 0x06, // next: lodsb; test al, al; jz end
+        0xba, 0xf8, 0x03, 0xee, 0xeb, 0xf5, // mov dx, 0x3f8; out dx, al; jmp next
+        0xf4, 0xeb, 0xfd, // end: hlt; jmp end
+    ];
+    let mut sector = [&code, text].concat();
+    sector.resize(510, 0);
+    sector.extend([0x55, 0xaa]);
+    sector
+}
+
+#[tokio::test]
+async fn the_end_of_the_console_can_be_read_while_it_runs_and_after_it_stopped() {
+    let bed = Bed::new("console");
+    let provider = bed.prepared().await;
+    let image = contract::image("talking", Boot::Disk);
+    let files = bed.image_of(&boot_sector(b"\x1b[1mMetrom was here\r\n"), 64);
+    provide(&provider, &image, &files, &Silent).await.unwrap();
+    let env = Env::new("talker");
+    let id = contract::done(&provider, env.machine(&provider, &image, &[]))
+        .await
+        .unwrap();
+    let started = Instant::now();
+    while !provider
+        .console(&id)
+        .await
+        .unwrap()
+        .contains("Metrom was here\n")
+    {
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "it never spoke"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    contract::done(&provider, ProviderAction::StopMachine { id: id.clone() }).await;
+    assert!(
+        provider
+            .console(&id)
+            .await
+            .unwrap()
+            .contains("Metrom was here\n")
+    );
+    contract::done(&provider, ProviderAction::DeleteMachine { id }).await;
+    assert!(
+        !bed.files().iter().any(|file| file.contains("console")),
+        "{:?}",
+        bed.files()
+    );
+}
+
+#[tokio::test]
+async fn an_image_with_a_kernel_is_uploaded_with_its_parts_and_booted_by_it() {
+    let bed = Bed::new("kernel");
+    let provider = bed.prepared().await;
+    let image = contract::image("direct", Boot::Kernel);
+    let part = |name: &str, size: usize| {
+        let path = bed.folder.join(name);
+        std::fs::write(&path, vec![b'k'; size]).unwrap();
+        path
+    };
+    let files = ImageFiles {
+        kernel: Some(KernelFiles {
+            kernel: part("vmlinuz", 3_000_001),
+            initrd: part("initrd", 2_000_003),
+            cmdline: "root=LABEL=rootfs rw note=\"<&>\"".into(),
+        }),
+        ..bed.image_of(b"", 64)
+    };
+    provide(&provider, &image, &files, &Silent).await.unwrap();
+    let env = Env::new("direct");
+    // These bytes are no kernel, so QEMU may refuse to run them; how they are defined is seen.
+    let _ = provider
+        .perform(&env.machine(&provider, &image, &[]), None, &Silent)
+        .await;
+    let xml = virsh(&["dumpxml", "--inactive", "metrom-direct"]);
+    let cmdline =
+        "<cmdline>root=LABEL=rootfs rw note=&quot;&lt;&amp;&gt;&quot; console=ttyS0</cmdline>";
+    assert!(xml.contains(cmdline), "{xml}");
+    for (part, file) in [("kernel", "vmlinuz"), ("initrd", "initrd")] {
+        let path = bed
+            .pool()
+            .join(format!("metrom-image.{}.{part}", image.id()));
+        assert!(
+            xml.contains(&format!("<{part}>{}</{part}>", path.display())),
+            "{xml}"
+        );
+        run(Command::new("cmp").arg(bed.folder.join(file)).arg(path));
+    }
+    assert!(
+        xml.contains("<domain type='qemu'>"),
+        "nothing offers KVM in a sandbox"
+    );
+    let id = LiveId(virsh(&["domuuid", "metrom-direct"]).trim().to_owned());
+    contract::done(&provider, ProviderAction::DeleteMachine { id }).await;
+}
+
+#[tokio::test]
+async fn a_trial_tells_what_ends_by_itself_from_what_does_not_start() {
+    let bed = Bed::new("trial");
+    let provider = bed.provider();
+    let verdict = provider.run_trial(&Trial::Firmware, Accel::Emulation).await;
+    assert_eq!(verdict.unwrap(), Verdict::Ended);
+    let kernel = Trial::Kernel("/nonexistent/kernel".into());
+    let verdict = provider.run_trial(&kernel, Accel::Emulation).await;
+    assert!(matches!(verdict.unwrap(), Verdict::Failed(_)));
+    assert_eq!(
+        virsh(&["list", "--all", "--name"]).trim(),
+        "",
+        "nothing is left of them"
+    );
+}
