@@ -251,8 +251,8 @@ mod tests {
     fn the_identity_of_a_machine_never_changes() {
         // Another value here would make every existing machine foreign.
         let uuid = machine_uuid(&owner("acme"), &env("shop"));
-        assert_eq!(uuid.to_string(), "UUID");
-        assert_eq!(mac(uuid), "MAC");
+        assert_eq!(uuid.to_string(), "9dce712c-757a-5d96-8625-f4380af46db1");
+        assert_eq!(mac(uuid), "52:54:00:f4:6d:b1");
     }
 
     #[test]
