@@ -197,8 +197,8 @@ impl<'a> Download<'a> {
                 Attempt::Whole => return Ok(()),
                 Attempt::Broken(why) if part.len == before => return Err(self.failed(why)),
                 Attempt::Broken(why) => self.work.line(format!(
-                    "the download broke off after {} MiB ({why}); going on there",
-                    part.len >> 20
+                    "the download broke off after {} KiB ({why}); going on there",
+                    part.len >> 10
                 )),
             }
         }
@@ -226,7 +226,7 @@ impl<'a> Download<'a> {
             StatusCode::OK => self.restart(part)?,
             StatusCode::PARTIAL_CONTENT if range_start(response.headers()) == Some(part.len) => {
                 self.work
-                    .line(format!("going on after {} MiB", part.len >> 20));
+                    .line(format!("going on after {} KiB", part.len >> 10));
             }
             // What we have does not fit the file any more, or the server counts in its own way.
             StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE

@@ -11,7 +11,8 @@ use metrom::image::ImageStore;
 use metrom::model::{Boot, BuildRecipe, Class, Digest, ImageName, ImageOrigin, ImageSpec};
 use metrom::port::{ImageError, ImageFiles, Images, Journal, Silent};
 
-const MIB: usize = 1 << 20;
+/// Large enough to break in the middle, small enough for a checksum in a build without optimisation.
+const UNIT: usize = 64 << 10;
 
 // -- a server
 
@@ -163,7 +164,7 @@ async fn failure(
 ) -> (ImageError, String) {
     let server = Server::start(answers);
     let state = tempfile::tempdir().unwrap();
-    let error = obtain(state.path(), &spec(&server.url, &qcow2(MIB)))
+    let error = obtain(state.path(), &spec(&server.url, &qcow2(UNIT)))
         .await
         .unwrap_err();
     assert!(ImageStore::new(state.path()).list().unwrap().is_empty());
@@ -180,7 +181,7 @@ async fn failure(
 
 #[tokio::test]
 async fn an_image_is_downloaded_once_and_known_afterwards() {
-    let content = qcow2(MIB);
+    let content = qcow2(UNIT);
     let body = content.clone();
     let server = Server::start(move |_, _| answer("200 OK", &[], &body));
     let state = tempfile::tempdir().unwrap();
@@ -192,7 +193,7 @@ async fn an_image_is_downloaded_once_and_known_afterwards() {
     assert_eq!(files.kernel, None);
     assert_eq!(*heard.phases.lock().unwrap(), ["download"]);
     let last = heard.progress.lock().unwrap().last().copied();
-    assert_eq!(last, Some((MIB as u64, MIB as u64)));
+    assert_eq!(last, Some((UNIT as u64, UNIT as u64)));
 
     assert_eq!(store.obtain(&spec, &Silent).await.unwrap(), files);
     assert_eq!(server.requests().len(), 1);
@@ -200,14 +201,14 @@ async fn an_image_is_downloaded_once_and_known_afterwards() {
         panic!("one image is listed");
     };
     assert_eq!(record.id, spec.id());
-    assert_eq!(record.size_bytes(), MIB as u64);
+    assert_eq!(record.size_bytes(), UNIT as u64);
     assert_eq!(record.sha256, Digest::of_bytes(&content));
     assert_eq!(names(state.path()), [spec.id()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_who_want_one_image_at_once_fetch_it_once() {
-    let content = qcow2(MIB);
+    let content = qcow2(UNIT);
     let body = content.clone();
     let server = Server::start(move |_, _| answer("200 OK", &[], &body));
     let state = tempfile::tempdir().unwrap();
@@ -221,10 +222,10 @@ async fn two_who_want_one_image_at_once_fetch_it_once() {
 async fn a_file_of_this_machine_is_an_image_too() {
     let state = tempfile::tempdir().unwrap();
     let file = state.path().join("mine.qcow2");
-    std::fs::write(&file, qcow2(MIB)).unwrap();
-    let spec = spec(&format!("file://{}", file.display()), &qcow2(MIB));
+    std::fs::write(&file, qcow2(UNIT)).unwrap();
+    let spec = spec(&format!("file://{}", file.display()), &qcow2(UNIT));
     let files = obtain(&state.path().join("images"), &spec).await.unwrap();
-    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(MIB));
+    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(UNIT));
     assert!(file.exists(), "the user's own file stays");
 }
 
@@ -232,10 +233,10 @@ async fn a_file_of_this_machine_is_an_image_too() {
 async fn a_redirect_is_followed() {
     let server = Server::start(|number, _| match number {
         0 => answer("302 Found", &["location: /elsewhere.qcow2"], b""),
-        _ => answer("200 OK", &[], &qcow2(MIB)),
+        _ => answer("200 OK", &[], &qcow2(UNIT)),
     });
     let state = tempfile::tempdir().unwrap();
-    obtain(state.path(), &spec(&server.url, &qcow2(MIB)))
+    obtain(state.path(), &spec(&server.url, &qcow2(UNIT)))
         .await
         .unwrap();
     assert!(server.requests()[1].starts_with("get /elsewhere.qcow2"));
@@ -249,21 +250,21 @@ async fn a_download_that_breaks_off_goes_on_where_it_stopped() {
         0 => promise(
             "200 OK",
             &["etag: \"one\""],
-            2 * MIB,
-            &qcow2(2 * MIB)[..MIB],
+            2 * UNIT,
+            &qcow2(2 * UNIT)[..UNIT],
         ),
-        _ => ranged(request, "\"one\"", &qcow2(2 * MIB)),
+        _ => ranged(request, "\"one\"", &qcow2(2 * UNIT)),
     });
     let state = tempfile::tempdir().unwrap();
     let heard = Heard::default();
     let files = ImageStore::new(state.path())
-        .obtain(&spec(&server.url, &qcow2(2 * MIB)), &heard)
+        .obtain(&spec(&server.url, &qcow2(2 * UNIT)), &heard)
         .await
         .unwrap();
-    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(2 * MIB));
-    assert!(server.requests()[1].contains(&format!("range: bytes={MIB}-")));
+    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(2 * UNIT));
+    assert!(server.requests()[1].contains(&format!("range: bytes={UNIT}-")));
     let lines = heard.lines.lock().unwrap().join("\n");
-    assert!(lines.contains("broke off after 1 MiB"), "{lines}");
+    assert!(lines.contains("broke off after 64 KiB"), "{lines}");
 }
 
 #[tokio::test]
@@ -272,18 +273,18 @@ async fn what_arrived_before_a_restart_is_not_fetched_again() {
         0 => promise(
             "200 OK",
             &["etag: \"one\""],
-            2 * MIB,
-            &qcow2(2 * MIB)[..MIB],
+            2 * UNIT,
+            &qcow2(2 * UNIT)[..UNIT],
         ),
         1 => answer("503 Service Unavailable", &[], b""),
-        _ => ranged(request, "\"one\"", &qcow2(2 * MIB)),
+        _ => ranged(request, "\"one\"", &qcow2(2 * UNIT)),
     });
     let state = tempfile::tempdir().unwrap();
-    let spec = spec(&server.url, &qcow2(2 * MIB));
+    let spec = spec(&server.url, &qcow2(2 * UNIT));
     let words = obtain(state.path(), &spec).await.unwrap_err().to_string();
     assert!(words.contains("503"), "{words}");
     let files = obtain(state.path(), &spec).await.unwrap();
-    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(2 * MIB));
+    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(2 * UNIT));
     assert!(server.requests()[2].contains("if-range: \"one\""));
     assert_eq!(names(state.path()), [spec.id()], "the parts are gone");
 }
@@ -291,13 +292,13 @@ async fn what_arrived_before_a_restart_is_not_fetched_again() {
 #[tokio::test]
 async fn a_file_that_changed_meanwhile_is_fetched_from_its_start() {
     let server = Server::start(|number, request| match number {
-        0 => promise("200 OK", &["etag: \"old\""], 2 * MIB, &qcow2(MIB)),
-        _ => ranged(request, "\"new\"", &qcow2(2 * MIB)),
+        0 => promise("200 OK", &["etag: \"old\""], 2 * UNIT, &qcow2(UNIT)),
+        _ => ranged(request, "\"new\"", &qcow2(2 * UNIT)),
     });
     let state = tempfile::tempdir().unwrap();
-    let spec = spec(&server.url, &qcow2(2 * MIB));
+    let spec = spec(&server.url, &qcow2(2 * UNIT));
     let files = obtain(state.path(), &spec).await.unwrap();
-    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(2 * MIB));
+    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(2 * UNIT));
 }
 
 #[tokio::test]
@@ -306,14 +307,14 @@ async fn a_server_that_refuses_the_rest_is_asked_for_the_whole() {
         0 => promise(
             "200 OK",
             &["etag: \"one\""],
-            2 * MIB,
-            &qcow2(2 * MIB)[..MIB],
+            2 * UNIT,
+            &qcow2(2 * UNIT)[..UNIT],
         ),
         1 => answer("416 Range Not Satisfiable", &[], b""),
-        _ => answer("200 OK", &[], &qcow2(2 * MIB)),
+        _ => answer("200 OK", &[], &qcow2(2 * UNIT)),
     });
     let state = tempfile::tempdir().unwrap();
-    let spec = spec(&server.url, &qcow2(2 * MIB));
+    let spec = spec(&server.url, &qcow2(2 * UNIT));
     obtain(state.path(), &spec).await.unwrap();
     assert!(!server.requests()[2].contains("range:"));
 }
@@ -324,22 +325,22 @@ async fn without_a_validator_nothing_is_resumed() {
         0 => promise(
             "200 OK",
             &["etag: W/\"weak\""],
-            2 * MIB,
-            &qcow2(2 * MIB)[..MIB],
+            2 * UNIT,
+            &qcow2(2 * UNIT)[..UNIT],
         ),
-        _ => answer("200 OK", &[], &qcow2(2 * MIB)),
+        _ => answer("200 OK", &[], &qcow2(2 * UNIT)),
     });
     let state = tempfile::tempdir().unwrap();
-    let spec = spec(&server.url, &qcow2(2 * MIB));
+    let spec = spec(&server.url, &qcow2(2 * UNIT));
     let files = obtain(state.path(), &spec).await.unwrap();
-    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(2 * MIB));
+    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(2 * UNIT));
     assert!(!server.requests()[1].contains("range:"));
 }
 
 #[tokio::test]
 async fn a_connection_that_always_breaks_is_given_up() {
     let (error, words) =
-        failure(|_, _| promise("200 OK", &[], 2 * MIB, &qcow2(2 * MIB)[..MIB])).await;
+        failure(|_, _| promise("200 OK", &[], 2 * UNIT, &qcow2(2 * UNIT)[..UNIT])).await;
     assert!(matches!(error, ImageError::Download { .. }), "{words}");
     assert_eq!(error.class(), Class::Transient);
 }
@@ -363,7 +364,7 @@ async fn a_download_that_nobody_waits_for_stops() {
 fn pour_until_closed(listener: &TcpListener, tell: &Sender<&'static str>) {
     let (mut stream, _) = listener.accept().unwrap();
     read_request(&stream);
-    let mut sent = stream.write_all(&promise("200 OK", &[], 32 << 30, &qcow2(MIB)));
+    let mut sent = stream.write_all(&promise("200 OK", &[], 32 << 30, &qcow2(UNIT)));
     let _ = tell.send("started");
     while sent.is_ok() {
         std::thread::sleep(Duration::from_millis(10));
@@ -376,18 +377,18 @@ fn pour_until_closed(listener: &TcpListener, tell: &Sender<&'static str>) {
 
 #[tokio::test]
 async fn a_wrong_checksum_names_both_and_leaves_nothing() {
-    let server = Server::start(|_, _| answer("200 OK", &["etag: \"x\""], &qcow2(MIB + 1)));
+    let server = Server::start(|_, _| answer("200 OK", &["etag: \"x\""], &qcow2(UNIT + 1)));
     let state = tempfile::tempdir().unwrap();
-    let error = obtain(state.path(), &spec(&server.url, &qcow2(MIB)))
+    let error = obtain(state.path(), &spec(&server.url, &qcow2(UNIT)))
         .await
         .unwrap_err();
     let words = error.to_string();
     assert!(
-        words.contains(Digest::of_bytes(&qcow2(MIB)).as_str()),
+        words.contains(Digest::of_bytes(&qcow2(UNIT)).as_str()),
         "{words}"
     );
     assert!(
-        words.contains(Digest::of_bytes(&qcow2(MIB + 1)).as_str()),
+        words.contains(Digest::of_bytes(&qcow2(UNIT + 1)).as_str()),
         "{words}"
     );
     assert_eq!(error.class(), Class::Terminal);
@@ -421,7 +422,7 @@ async fn a_compressed_image_is_not_taken_for_a_disk() {
 
 #[tokio::test]
 async fn an_image_that_reaches_for_other_files_is_refused() {
-    let mut evil = qcow2(MIB);
+    let mut evil = qcow2(UNIT);
     evil[15] = 104; // offset of the name of a backing file
     let body = evil.clone();
     let server = Server::start(move |_, _| answer("200 OK", &[], &body));
@@ -470,19 +471,19 @@ async fn a_downloaded_image_has_no_kernel_to_boot_by() {
 
 #[tokio::test]
 async fn a_damaged_image_is_made_again() {
-    let server = Server::start(|_, _| answer("200 OK", &[], &qcow2(MIB)));
+    let server = Server::start(|_, _| answer("200 OK", &[], &qcow2(UNIT)));
     let state = tempfile::tempdir().unwrap();
-    let spec = spec(&server.url, &qcow2(MIB));
+    let spec = spec(&server.url, &qcow2(UNIT));
     let files = obtain(state.path(), &spec).await.unwrap();
     std::fs::write(&files.disk, b"QFI").unwrap();
     assert!(ImageStore::new(state.path()).list().unwrap().is_empty());
     obtain(state.path(), &spec).await.unwrap();
-    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(MIB));
+    assert_eq!(std::fs::read(files.disk).unwrap(), qcow2(UNIT));
 }
 
 #[tokio::test]
 async fn what_a_killed_process_left_is_swept_and_what_lives_stays() {
-    let server = Server::start(|_, _| answer("200 OK", &[], &qcow2(MIB)));
+    let server = Server::start(|_, _| answer("200 OK", &[], &qcow2(UNIT)));
     let state = tempfile::tempdir().unwrap();
     let folder = state.path();
     for name in ["dead.making", "alive.making", ".locks"] {
@@ -490,17 +491,17 @@ async fn what_a_killed_process_left_is_swept_and_what_lives_stays() {
     }
     let lock = std::fs::File::create(folder.join(".locks/alive")).unwrap();
     lock.lock().unwrap();
-    let spec = spec(&server.url, &qcow2(MIB));
+    let spec = spec(&server.url, &qcow2(UNIT));
     obtain(folder, &spec).await.unwrap();
     assert_eq!(names(folder), ["alive.making".to_owned(), spec.id()]);
 }
 
 #[tokio::test]
 async fn a_removed_image_is_gone_and_says_so_once() {
-    let server = Server::start(|_, _| answer("200 OK", &[], &qcow2(MIB)));
+    let server = Server::start(|_, _| answer("200 OK", &[], &qcow2(UNIT)));
     let state = tempfile::tempdir().unwrap();
     let store = ImageStore::new(state.path());
-    let spec = spec(&server.url, &qcow2(MIB));
+    let spec = spec(&server.url, &qcow2(UNIT));
     obtain(state.path(), &spec).await.unwrap();
     assert!(store.remove(&spec.id()).unwrap());
     assert!(!store.remove(&spec.id()).unwrap());

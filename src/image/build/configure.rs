@@ -34,10 +34,10 @@ const FILES: [(&str, &str); 7] = [
         "etc/cloud/cloud.cfg.d/90_metrom.cfg",
         "datasource_list: [NoCloud, ConfigDrive, None]\nlocale: false\n",
     ),
-    // Docker waits until the machine is reachable and its volumes are mounted.
+    // Docker waits until cloud-init has mounted the volumes that it keeps its own in.
     (
         "etc/systemd/system/docker.service.d/50-metrom.conf",
-        "[Unit]\nAfter=ssh.service cloud-config.service\n",
+        "[Unit]\nAfter=cloud-final.service\n",
     ),
 ];
 
@@ -75,14 +75,25 @@ const LEFTOVERS: [(&str, &str); 9] = [
     ("var/log", ""),
 ];
 
-const ENABLED: [&str; 6] = [
+const ENABLED: [&str; 5] = [
     "systemd-networkd.service",
     "systemd-resolved.service",
     "ssh.service",
-    "docker.service",
     "docker.socket",
     "qemu-guest-agent.service",
 ];
+
+/// Units that are not to start with the others: containerd starts when Docker asks for it.
+const UNLINKED: [&str; 2] = [
+    "etc/systemd/system/multi-user.target.wants/containerd.service",
+    "etc/systemd/system/multi-user.target.wants/docker.service",
+];
+/// Docker belongs to the target that comes after cloud-init's last stage; in the usual one, each
+/// would wait for the other.
+const DOCKER_START: (&str, &str) = (
+    "etc/systemd/system/cloud-init.target.wants/docker.service",
+    "/usr/lib/systemd/system/docker.service",
+);
 
 /// Units that serve no guest of ours.
 const MASKED: [&str; 6] = [
@@ -147,6 +158,11 @@ pub(super) fn configure(recipe: &BuildRecipe, tree: &Tree, work: &Work) -> Resul
         "enable the units",
         &[&["systemctl", "--quiet", "enable"], &ENABLED[..]],
     )?;
+    for path in UNLINKED {
+        remove_file(&tree.path(path))?;
+    }
+    let (path, unit) = DOCKER_START;
+    link(tree, path, unit)?;
     mask(tree, &MASKED)?;
     if recipe.trim {
         trim(tree, work)?;
