@@ -116,7 +116,7 @@ impl Listing {
         format!("it has {}{more}", some.join(", "))
     }
 
-    /// Branches, then tags, by the names that people use.
+    /// Branches, then tags that are called otherwise, by the names that people use.
     fn names(&self) -> Vec<&str> {
         let below = |prefix: &'static str| {
             self.refs
@@ -124,7 +124,10 @@ impl Listing {
                 .filter_map(move |name| name.strip_prefix(prefix))
                 .filter(|name| !name.ends_with(PEELED))
         };
-        below(BRANCHES).chain(below(TAGS)).collect()
+        let is_no_branch = |tag: &&str| !self.refs.contains_key(&format!("{BRANCHES}{tag}"));
+        below(BRANCHES)
+            .chain(below(TAGS).filter(is_no_branch))
+            .collect()
     }
 }
 
