@@ -175,11 +175,11 @@ pub(super) fn nearest<'a>(
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let lower = written.to_lowercase();
-    let limit = (written.chars().count() / 3).max(1);
+    let length = |word: &str| word.chars().count();
     known
         .into_iter()
         .map(|word| (strsim::osa_distance(&lower, &word.to_lowercase()), word))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter(|(distance, word)| *distance <= length(written).max(length(word)) / 3)
         .min()
         .map(|(_, word)| word)
 }

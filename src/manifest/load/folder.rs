@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::catalog::StackFiles;
 use super::super::compose::{self, Outline};
 use super::super::finding::{Findings, UnitId};
 use super::super::yaml::{Fault, Mark};

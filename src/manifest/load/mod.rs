@@ -56,7 +56,9 @@ fn require_settings(snapshot: &Snapshot, tables: &Tables, findings: &mut Finding
             mark: Mark::START,
             code: fault.0,
             message: fault.1.to_owned(),
-            help: Some("add one with `kind: Repository` and a `metadata.name`".to_owned()),
+            help: Some(
+                "add `metrom.yaml` with `kind: Repository` and a `metadata.name`".to_owned(),
+            ),
         },
     );
 }

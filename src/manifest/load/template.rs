@@ -69,39 +69,42 @@ fn build(
             files.entry(path).or_insert(content);
         }
     }
-    let mut built = Built {
-        units,
-        template: None,
+    let spec = merged(&chain);
+    let compose = match &spec {
+        Some(spec) => spec.compose.clone(),
+        // Its own findings do not keep those about its compose file back.
+        None => own
+            .node
+            .nearest(&["spec", "compose"])
+            .text()
+            .map(str::to_owned),
     };
-    let Some(spec) = merged(&chain) else {
-        return built;
+    let compose = compose.unwrap_or_else(|| COMPOSE.to_owned());
+    let is_sound = |units: &BTreeSet<UnitId>, findings: &Findings| {
+        !units.iter().any(|unit| findings.is_broken(*unit))
     };
-    let compose = spec.compose.clone().unwrap_or_else(|| COMPOSE.to_owned());
-    let Some(path) = compose_path(&compose, &chain, folders) else {
-        findings.error(
-            &own.path,
-            own.unit,
-            no_compose(name, &compose, own, folders),
-        );
-        return built;
-    };
-    let (unit, outline) = folders.outline(&path, findings);
-    built.units.insert(unit);
-    if let Some(outline) = outline
-        && !built.units.iter().any(|unit| findings.is_broken(*unit))
-    {
-        let stack = StackFiles {
-            compose,
-            files,
-            outline,
-        };
-        built.template = Some(Template {
+    let mut outline = None;
+    if let Some(path) = compose_path(&compose, &chain, folders) {
+        let (unit, found) = folders.outline(&path, findings);
+        units.insert(unit);
+        outline = found;
+    } else if is_sound(&units, findings) {
+        let fault = no_compose(name, &compose, own, folders);
+        findings.error(&own.path, own.unit, fault);
+    }
+    let template = match (spec, outline) {
+        (Some(spec), Some(outline)) if is_sound(&units, findings) => Some(Template {
             folder: own.path.folder().to_owned(),
             spec,
-            stack: Arc::new(stack),
-        });
-    }
-    built
+            stack: Arc::new(StackFiles {
+                compose,
+                files,
+                outline,
+            }),
+        }),
+        (_, _) => None,
+    };
+    Built { units, template }
 }
 
 /// The template and those it extends, nearest first; ends where one is missing or comes again.

@@ -13,6 +13,8 @@ use super::{
 };
 use crate::model::{EnvName, ImageName, OwnerName, ProjectName, ProviderName, TemplateName};
 
+/// What relative references between the files are resolved against.
+const BASE: &str = "https://metrom.dev/schema/v1/";
 /// The file of all kinds together; each kind has one named after it.
 const EVERYTHING: &str = "metrom.json";
 
@@ -59,6 +61,7 @@ fn document<N: JsonSchema, S: JsonSchema>(kind: Kind) -> Value {
     let definitions = generator.take_definitions(true);
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": format!("{BASE}{}", file_name(kind)),
         "title": kind.word(),
         "description": description,
         "type": "object",
@@ -100,6 +103,7 @@ fn every_kind() -> Value {
         .collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": format!("{BASE}{EVERYTHING}"),
         "title": "Metrom",
         "description": "Any document of a Metrom repository.",
         "type": "object",

@@ -9,7 +9,9 @@
 
 mod event;
 mod node;
+mod read;
 mod scalar;
 
 pub use event::Mark;
-pub use node::{Data, Document, Entry, Fault, MAX_DEPTH, MAX_NODES, Node, read};
+pub use node::{Data, Entry, Node};
+pub use read::{Document, Fault, MAX_DEPTH, MAX_NODES, read};

@@ -2,6 +2,8 @@
 //!
 //! Values by precedence: environment, template, defaults of the repository, built-in ones.
 
+mod machine;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,10 +12,10 @@ use super::finding::{Findings, UnitId, meant};
 use super::load::{Declared, Folders, Tables, Templates, image_spec};
 use super::parameter;
 use super::schema::{ComposeFile, EnvironmentSpec, MachineShape, RepositorySpec, SourceRepository};
-use super::yaml::{Fault, Mark};
+use super::yaml::Fault;
 use crate::model::{
-    ComposeSource, EnvName, GuestSpec, ImageName, ImageOrigin, ImageSpec, ProviderName,
-    RegistryLogin, RegistrySpec, RepoPath, Timestamp, Variable,
+    ComposeSource, EnvName, GuestSpec, ImageName, ImageSpec, ProviderName, RegistryLogin,
+    RegistrySpec, RepoPath, Timestamp, Variable,
 };
 
 /// The account of people on a machine, when nobody names one.
@@ -260,118 +262,7 @@ impl<'a> Resolver<'a, '_> {
         })
     }
 
-    fn machine(
-        &mut self,
-        spec: &EnvironmentSpec,
-        template: Option<&MachineShape>,
-        repository: Option<&RepositorySpec>,
-    ) -> Option<Machine> {
-        let none = MachineShape::default();
-        let defaults = repository.map(|repository| &repository.defaults);
-        let shape = spec
-            .machine
-            .or(template.unwrap_or(&none))
-            .or(defaults.map_or(&none, |defaults| &defaults.machine))
-            .or(&MachineShape::BUILT_IN);
-        let default_placement = defaults.and_then(|defaults| defaults.placement.as_ref());
-        let provider = self.provider(spec.placement.as_ref().or(default_placement));
-        // The template may yet name an image: without it, nothing can be said of a missing one.
-        let is_known = spec.template.is_none() || template.is_some();
-        let image = self.image(shape.image.as_ref(), is_known);
-        let (provider, image) = (provider?, image?);
-        let machine = Machine {
-            provider,
-            image,
-            cpus: shape.cpus?,
-            memory_mib: shape.memory?.mib(),
-            disk_mib: shape.disk?.mib(),
-            data_mib: shape.data?.mib(),
-        };
-        self.is_roomy(&machine).then_some(machine)
-    }
-
-    fn provider(&mut self, named: Option<&ProviderName>) -> Option<ProviderName> {
-        let hosts = &self.tables.hosts;
-        let at = ["spec", "placement"];
-        let known: Vec<&str> = hosts.keys().map(ProviderName::as_str).collect();
-        let (name, host) = match (named, hosts.len()) {
-            (Some(name), _) => match hosts.get(name) {
-                Some(host) => (name, host),
-                None => {
-                    let message = format!("host `{name}` is not defined");
-                    let help = meant(name.as_str(), known);
-                    return self.fault(&at, "unknown-host", message, help);
-                }
-            },
-            (None, 1) => hosts.iter().next()?,
-            (None, _) => {
-                let message = "no host is named for this environment".to_owned();
-                let help = match known.as_slice() {
-                    [] => "declare one: a document of `kind: Host`".to_owned(),
-                    known => format!(
-                        "write `placement: {}`, or set `defaults.placement` in `metrom.yaml`",
-                        known[0]
-                    ),
-                };
-                return self.fault(&at, "no-placement", message, Some(help));
-            }
-        };
-        self.depends.insert(host.unit);
-        Some(name.clone())
-    }
-
-    fn image(&mut self, named: Option<&ImageName>, is_known: bool) -> Option<ImageSpec> {
-        let documents = &self.tables.images;
-        let at = ["spec", "machine", "image"];
-        let known: Vec<&str> = documents.keys().map(ImageName::as_str).collect();
-        let (name, document) = match (named, documents.len()) {
-            (Some(name), _) => match documents.get(name) {
-                Some(document) => (name, document),
-                None => {
-                    let message = format!("image `{name}` is not defined");
-                    let help = meant(name.as_str(), known);
-                    return self.fault(&at, "unknown-image", message, help);
-                }
-            },
-            (None, 1) => documents.iter().next()?,
-            (None, _) if !is_known => return None,
-            (None, _) => {
-                let message = "no image is named for the machine of this environment".to_owned();
-                let help = match known.as_slice() {
-                    [] => "declare one: a document of `kind: Image`".to_owned(),
-                    known => format!(
-                        "write `image: {}` in `machine`, here or in the defaults of `metrom.yaml`",
-                        known[0]
-                    ),
-                };
-                return self.fault(&at, "no-image", message, Some(help));
-            }
-        };
-        self.depends.insert(document.unit);
-        self.images.get(name).cloned()
-    }
-
-    /// A disk smaller than what is cloned onto it cannot be made.
-    fn is_roomy(&mut self, machine: &Machine) -> bool {
-        let ImageOrigin::Build(recipe) = &machine.image.origin else {
-            return true;
-        };
-        if machine.disk_mib >= recipe.size_mib {
-            return true;
-        }
-        let needed = crate::model::text::mib(recipe.size_mib);
-        let message = format!(
-            "a disk of {} is smaller than the image `{}`, which needs {needed}",
-            crate::model::text::mib(machine.disk_mib),
-            machine.image.name
-        );
-        let help = Some(format!("write `disk: {}` or more", needed.replace(' ', "")));
-        let none: Option<()> =
-            self.fault(&["spec", "machine", "disk"], "small-disk", message, help);
-        none.is_some()
-    }
-
-    /// Says what is wrong at a place of the document, or at the nearest that is there.
+    /// Says what is wrong, for those who have to go without.
     fn fault<T>(
         &mut self,
         at: &[&str],
@@ -379,16 +270,20 @@ impl<'a> Resolver<'a, '_> {
         message: String,
         help: Option<String>,
     ) -> Option<T> {
-        let mark: Mark = self.document.node.nearest(at).mark;
+        self.say(at, code, message, help);
+        None
+    }
+
+    /// Says what is wrong at a place of the document, or at the nearest that is there.
+    fn say(&mut self, at: &[&str], code: &'static str, message: String, help: Option<String>) {
         let fault = Fault {
-            mark,
+            mark: self.document.node.nearest(at).mark,
             code,
             message,
             help,
         };
         self.findings
             .error(&self.document.path, self.document.unit, fault);
-        None
     }
 }
 

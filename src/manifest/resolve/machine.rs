@@ -1,0 +1,120 @@
+//! The machine of an environment: where it is made, of which image, and how large.
+
+use super::super::finding::meant;
+use super::super::schema::{EnvironmentSpec, MachineShape, RepositorySpec};
+use super::{Machine, Resolver};
+use crate::model::text::mib;
+use crate::model::{ImageName, ImageOrigin, ImageSpec, ProviderName};
+
+impl Resolver<'_, '_> {
+    /// What the machine comes to; `None` when a host or an image is missing.
+    pub(super) fn machine(
+        &mut self,
+        spec: &EnvironmentSpec,
+        template: Option<&MachineShape>,
+        repository: Option<&RepositorySpec>,
+    ) -> Option<Machine> {
+        let none = MachineShape::default();
+        let defaults = repository.map(|repository| &repository.defaults);
+        let shape = spec
+            .machine
+            .or(template.unwrap_or(&none))
+            .or(defaults.map_or(&none, |defaults| &defaults.machine))
+            .or(&MachineShape::BUILT_IN);
+        let default_placement = defaults.and_then(|defaults| defaults.placement.as_ref());
+        let provider = self.provider(spec.placement.as_ref().or(default_placement));
+        // The template may yet name an image: without it, nothing can be said of a missing one.
+        let is_known = spec.template.is_none() || template.is_some();
+        let image = self.image(shape.image.as_ref(), is_known);
+        let (provider, image) = (provider?, image?);
+        let machine = Machine {
+            provider,
+            image,
+            cpus: shape.cpus?,
+            memory_mib: shape.memory?.mib(),
+            disk_mib: shape.disk?.mib(),
+            data_mib: shape.data?.mib(),
+        };
+        self.is_roomy(&machine).then_some(machine)
+    }
+
+    fn provider(&mut self, named: Option<&ProviderName>) -> Option<ProviderName> {
+        let hosts = &self.tables.hosts;
+        let at = ["spec", "placement"];
+        let known: Vec<&str> = hosts.keys().map(ProviderName::as_str).collect();
+        let (name, host) = match (named, hosts.len()) {
+            (Some(name), _) => match hosts.get(name) {
+                Some(host) => (name, host),
+                None => {
+                    let message = format!("host `{name}` is not defined");
+                    let help = meant(name.as_str(), known);
+                    return self.fault(&at, "unknown-host", message, help);
+                }
+            },
+            (None, 1) => hosts.iter().next()?,
+            (None, _) => {
+                let message = "no host is named for this environment".to_owned();
+                let help = match known.as_slice() {
+                    [] => "declare one: a document of `kind: Host`".to_owned(),
+                    known => format!(
+                        "write `placement: {}`, or set `defaults.placement` in `metrom.yaml`",
+                        known[0]
+                    ),
+                };
+                return self.fault(&at, "no-placement", message, Some(help));
+            }
+        };
+        self.depends.insert(host.unit);
+        Some(name.clone())
+    }
+
+    fn image(&mut self, named: Option<&ImageName>, is_known: bool) -> Option<ImageSpec> {
+        let documents = &self.tables.images;
+        let at = ["spec", "machine", "image"];
+        let known: Vec<&str> = documents.keys().map(ImageName::as_str).collect();
+        let (name, document) = match (named, documents.len()) {
+            (Some(name), _) => match documents.get(name) {
+                Some(document) => (name, document),
+                None => {
+                    let message = format!("image `{name}` is not defined");
+                    let help = meant(name.as_str(), known);
+                    return self.fault(&at, "unknown-image", message, help);
+                }
+            },
+            (None, 1) => documents.iter().next()?,
+            (None, _) if !is_known => return None,
+            (None, _) => {
+                let message = "no image is named for the machine of this environment".to_owned();
+                let help = match known.as_slice() {
+                    [] => "declare one: a document of `kind: Image`".to_owned(),
+                    known => format!(
+                        "write `image: {}` in `machine`, here or in the defaults of `metrom.yaml`",
+                        known[0]
+                    ),
+                };
+                return self.fault(&at, "no-image", message, Some(help));
+            }
+        };
+        self.depends.insert(document.unit);
+        self.images.get(name).cloned()
+    }
+
+    /// A disk smaller than what is cloned onto it cannot be made.
+    fn is_roomy(&mut self, machine: &Machine) -> bool {
+        let ImageOrigin::Build(recipe) = &machine.image.origin else {
+            return true;
+        };
+        if machine.disk_mib >= recipe.size_mib {
+            return true;
+        }
+        let needed = mib(recipe.size_mib);
+        let message = format!(
+            "a disk of {} is smaller than the image `{}`, which needs {needed}",
+            mib(machine.disk_mib),
+            machine.image.name
+        );
+        let help = Some(format!("write `disk: {}` or more", needed.replace(' ', "")));
+        self.say(&["spec", "machine", "disk"], "small-disk", message, help);
+        false
+    }
+}
