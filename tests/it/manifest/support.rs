@@ -1,6 +1,7 @@
 //! Repositories made of text.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use metrom::manifest::{Catalog, Standing, load};
@@ -72,6 +73,29 @@ impl Repo {
     pub fn with_entry(mut self, path: &str, entry: Entry) -> Self {
         self.0.insert(RepoPath::parse(path).unwrap(), entry);
         self
+    }
+
+    /// The regular files below a folder.
+    pub fn from_folder(folder: &Path) -> Self {
+        let mut repo = Self::empty();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(inner) = folders.pop() {
+            for entry in std::fs::read_dir(inner).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path
+                        .strip_prefix(folder)
+                        .unwrap()
+                        .to_str()
+                        .unwrap()
+                        .to_owned();
+                    repo = repo.with(&name, std::fs::read(&path).unwrap());
+                }
+            }
+        }
+        repo
     }
 
     pub fn snapshot(self) -> Snapshot {
