@@ -1,16 +1,21 @@
 //! The provider contract, as far as it needs no hypervisor: on libvirt's test driver, which lives
-//! in this process.
+//! in this process, and on the world.
 
 #![cfg(feature = "libvirt")]
 
 use std::sync::Arc;
 
+use metrom::manifest::schema::HostSpec;
 use metrom::model::{Boot, LiveId, Power, ProviderAction, ProviderName};
-use metrom::port::{Actuator, Observer, ProviderError, Seed, SeedError, SeedMaker, SeedRequest};
+use metrom::port::{
+    Actuator, ImageFiles, Observer, ProviderError, Providers, Seed, SeedError, SeedMaker,
+    SeedRequest,
+};
 use metrom::provider::ProcessFacts;
 use metrom::provider::libvirt::{
     Accelerator, Forward, Libvirt, LibvirtConfig, NetworkConfig, PoolConfig,
 };
+use metrom::world::{Flavor, World};
 
 #[path = "../contract/provider.rs"]
 #[allow(dead_code, reason = "the test driver plays only some of the parts")]
@@ -77,6 +82,30 @@ async fn the_test_driver_keeps_the_contract_as_far_as_it_can() {
 }
 
 #[tokio::test]
+async fn the_world_keeps_the_contract_in_both_of_its_flavours() {
+    let host: HostSpec = serde_yaml::from_str("uri: 'test:///default'").unwrap();
+    let image = contract::image("debian-13", Boot::Disk);
+    let files = ImageFiles {
+        disk: "/images/disk.qcow2".into(),
+        kernel: None,
+    };
+    for (name, flavor) in [("named", Flavor::Named), ("tokens", Flavor::Tokens)] {
+        let name = ProviderName::parse(name).unwrap();
+        let world = World::new(1, &[(name.clone(), flavor)]);
+        let provider = world
+            .actuator(&name, &host)
+            .await
+            .ok()
+            .expect("it is there");
+        contract::prepares_itself(&*provider).await;
+        contract::makes_a_volume_once(&*provider, &contract::Env::new("shop")).await;
+        let env = contract::Env::new("blog");
+        contract::leads_a_machine_through_its_life(&*provider, &env, &image, &files).await;
+        assert_eq!(world.violations(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_done_to_a_machine_without_our_mark_even_by_its_id() {
     let bed = bed(NODE, Some("/var/lib/libvirt/images/metrom-contract"));
     let provider: &dyn Actuator = &bed.provider;
@@ -116,9 +145,7 @@ async fn a_pool_that_is_neither_there_nor_declared_with_a_path_is_a_gap_with_a_n
         .map(|gap| gap.reason.as_str())
         .collect();
     assert!(
-        reasons
-            .iter()
-            .any(|r| r.contains("virsh pool-start metrom")),
+        reasons.iter().any(|r| r.contains("declare `pool.path`")),
         "{reasons:?}"
     );
     let missing = inventory.missing;

@@ -53,7 +53,7 @@ pub fn provide(
         storage::put(conn, &pool, &names.cmdline(), kernel.cmdline.as_bytes())?;
     }
     // Another process that took us for dead has a file of its own under this name.
-    if storage::physical(&volume)? != size {
+    if storage::physical(&volume)? < size {
         return Err(busy());
     }
     storage::put(conn, &pool, &names.complete(), b"complete\n")?;

@@ -178,20 +178,24 @@ impl Look<'_> {
 
     fn pool(&mut self) -> Result<(), Fault> {
         let pool = &self.config.pool;
-        match prepare::pool_standing(self.conn, pool)? {
+        let standing = prepare::pool_standing(self.conn, pool)?;
+        let next = match standing {
             Standing::Active => return self.volumes(),
-            Standing::Absent | Standing::Inactive => {}
-        }
-        let has_machines = self.inventory.objects.iter().any(|o| o.stamp.is_some());
+            Standing::Inactive => format!("start it with `virsh pool-start {}`", pool.name),
+            Standing::Absent => {
+                "define it in libvirt, or declare `pool.path` to have it made".to_owned()
+            }
+        };
         if pool.path.is_some() {
             self.missing("pool", &pool.name);
         }
         // Volumes of these machines may lie in there: nothing is decided without seeing them.
+        let has_machines = self.inventory.objects.iter().any(|o| o.stamp.is_some());
         if has_machines || pool.path.is_none() {
             let name = &pool.name;
-            self.inventory.gaps.push(self.gap_of(format!(
-                "the storage pool `{name}` is not active; start it with `virsh pool-start {name}`"
-            )));
+            self.inventory
+                .gaps
+                .push(self.gap_of(format!("the storage pool `{name}` is not active; {next}")));
         }
         Ok(())
     }

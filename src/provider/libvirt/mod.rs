@@ -217,7 +217,7 @@ impl Libvirt {
         trial: Trial,
         journal: &dyn Journal,
     ) -> Result<Accel, ProviderError> {
-        let verdict = self.run_trial(&trial, Accel::Kvm).await?;
+        let verdict = self.run_trial(&trial, Accel::Kvm, kvm::DEADLINE).await?;
         let knowledge = verdict.knowledge(&trial);
         match &verdict {
             Verdict::Ended => journal.line("KVM works on this host"),
@@ -236,10 +236,15 @@ impl Libvirt {
     ///
     /// # Errors
     /// [`ProviderError`] when the host cannot be asked; a trial that fails is a verdict.
-    pub async fn run_trial(&self, trial: &Trial, accel: Accel) -> Result<Verdict, ProviderError> {
+    pub async fn run_trial(
+        &self,
+        trial: &Trial,
+        accel: Accel,
+        deadline: Duration,
+    ) -> Result<Verdict, ProviderError> {
         let trial = trial.clone();
-        let job = move |conn: &Connect| kvm::run(conn, &trial, accel, kvm::DEADLINE);
-        let limit = CHANGE + kvm::DEADLINE;
+        let job = move |conn: &Connect| kvm::run(conn, &trial, accel, deadline);
+        let limit = CHANGE + deadline;
         self.slow
             .call("try what machines run with", limit, job)
             .await

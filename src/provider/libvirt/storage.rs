@@ -122,7 +122,7 @@ pub fn upload(
             break;
         }
         flow.send(&piece[..read])
-            .map_err(|fault| explain_room(pool, length - sent, fault))?;
+            .map_err(|fault| explain_room(pool, length.saturating_sub(sent), fault))?;
         sent += read as u64;
         on_progress(sent);
     }
@@ -158,6 +158,9 @@ pub fn tail(conn: &Connect, volume: &StorageVol, limit: u64) -> Result<Vec<u8>, 
 /// # Errors
 /// [`Fault::Full`] with the numbers.
 pub fn require_room(pool: &StoragePool, needed: u64) -> Result<(), Fault> {
+    // What the pool says of itself is only as fresh as its last look; while something else is
+    // being made in it, it does not look, and what it said before has to do.
+    let _ = pool.refresh(0);
     let free = pool.info()?.available;
     if free >= needed {
         return Ok(());
@@ -173,8 +176,6 @@ pub fn require_room(pool: &StoragePool, needed: u64) -> Result<(), Fault> {
 /// libvirt has no code for a full disk, but the pool knows: if what was needed does not fit, that
 /// is why it failed.
 fn explain_room(pool: &StoragePool, needed: u64, fault: Fault) -> Fault {
-    // What the pool says of itself is only as fresh as its last look.
-    let _ = pool.refresh(0);
     match require_room(pool, needed) {
         Err(full @ Fault::Full(_)) => full,
         _ => fault,
