@@ -77,5 +77,3 @@ free_port() {
     return 1
 }
 
-# apt_habits – how this machine's apt fetches (proxy, dates), for an apt somewhere else.
-apt_habits() { apt-config dump | grep '^Acquire::.*"..*";$' || :; }

@@ -1,6 +1,7 @@
 # python:3.11 as the ordinary image has it, as far as our programs need: `python` and `python3`,
 # curl, and libpq (which the ordinary image brings with its build tools).
-FROM python-packages
-RUN ln -s python3 /usr/bin/python
-ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1
-CMD ["python3"]
+packages="python3 libpq5 curl"
+config='"Cmd": ["python3"]'
+environment='"LANG=C.UTF-8", "PYTHONUNBUFFERED=1"'
+
+finish() { ln -sf python3 "$tree/usr/bin/python"; }
