@@ -4,6 +4,7 @@ packages="nginx-light curl"
 config='"Cmd": ["nginx", "-g", "daemon off;"], "ExposedPorts": {"80/tcp": {}}, "StopSignal": "SIGQUIT"'
 
 finish() {
+    mkdir -p "$tree/var/log/nginx" "$tree/etc/nginx/conf.d"
     rm -f "$tree/etc/nginx/sites-enabled/default"
     install -m 644 "$here/default.conf" "$tree/etc/nginx/conf.d/default.conf"
     ln -sf /dev/stdout "$tree/var/log/nginx/access.log"

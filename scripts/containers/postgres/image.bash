@@ -11,7 +11,7 @@ without="libllvm* perl* libperl* postgresql-common postgresql-client-common"
 finish() {
     account postgres 999
     rm -f "$tree"/usr/lib/postgresql/15/lib/llvmjit*
-    install -d -o 999 -g 999 "$tree/var/lib/postgresql" "$tree/var/run/postgresql"
+    install -d -o 999 -g 999 "$tree/var/lib/postgresql" "$tree/run/postgresql"
     install -d -o 999 -g 999 -m 700 "$tree/var/lib/postgresql/data"
     install -d "$tree/docker-entrypoint-initdb.d"
     install -m 755 "$here/docker-entrypoint.sh" "$tree/usr/local/bin/"
