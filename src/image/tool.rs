@@ -19,8 +19,9 @@ const TAIL_LINES: usize = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a program may take to clean up once it is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// Where Debian keeps the programs of the administrator, which are not in everybody's `PATH`.
-const ADMIN_PATHS: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"];
+/// Where Debian keeps its programs, those of the administrator too, which are not in everybody's
+/// `PATH`. First, because Debian's scripts mean Debian's interpreters.
+const SYSTEM_PATHS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /// A program and the Debian package that brings it.
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +49,7 @@ const fn tool(program: &'static str, package: &'static str) -> Tool {
 impl Tool {
     /// Where the program is.
     pub fn find(self, work: &Work) -> Result<PathBuf, ImageError> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path)
-            .chain(ADMIN_PATHS.into_iter().map(PathBuf::from))
+        std::env::split_paths(&search_path())
             .map(|folder| folder.join(self.program))
             .find(|candidate| candidate.is_file())
             .ok_or_else(|| self.missing(work))
@@ -133,11 +132,12 @@ impl<'a> Call<'a> {
     pub fn start(self) -> Result<Running<'a>, ImageError> {
         let program = self.tool.find(self.work)?;
         let child = Command::new(SETPRIV.find(self.work)?)
-            .args(["--pdeathsig", "TERM", "--"])
+            .args(["--pdeathsig", "KILL", "--"])
             .arg(program)
             .args(&self.args)
             .envs(self.envs.iter().copied())
             .env("LC_ALL", "C.UTF-8")
+            .env("PATH", search_path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -290,6 +290,15 @@ impl Drop for Running<'_> {
             self.stop();
         }
     }
+}
+
+fn search_path() -> OsString {
+    let own = std::env::var_os("PATH").unwrap_or_default();
+    let system = SYSTEM_PATHS.into_iter().map(PathBuf::from);
+    // A folder of `PATH` whose name cannot be joined again has no programs for us.
+    std::env::join_paths(system.clone().chain(std::env::split_paths(&own)))
+        .or_else(|_| std::env::join_paths(system))
+        .expect("the system's folders have no colon")
 }
 
 /// Signals everything in the child's process group. The shell's own `kill` is on every machine and

@@ -212,6 +212,8 @@ fn mask(tree: &Tree, units: &[&str]) -> Result<(), ImageError> {
 
 fn link(tree: &Tree, path: &str, target: &str) -> Result<(), ImageError> {
     let path = tree.path(path);
+    let folder = path.parent().expect("a link lies in a folder");
+    std::fs::create_dir_all(folder).map_err(|e| file_error("create", folder, &e))?;
     remove_file(&path)?;
     symlink(target, &path).map_err(|e| file_error("create", &path, &e))
 }

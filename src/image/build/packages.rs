@@ -90,22 +90,22 @@ pub(super) fn unpack(recipe: &BuildRecipe, tree: &Path, work: &Work) -> Result<(
     let apt_options = apt_options
         .into_iter()
         .chain(["Acquire::Languages \"none\";"]);
-    Call::new(
-        work,
-        tool::MMDEBSTRAP,
-        "unpack the packages",
-        UNPACK_TIMEOUT,
-    )
-    // The kernel's package would make an initrd that nobody boots.
-    .env("INITRD", "No")
-    .args(["--mode=root", "--variant=minbase", "--format=directory"])
-    .args([format!("--include={}", names(recipe).join(","))])
-    .args(apt_options.map(|option| format!("--aptopt={option}")))
-    .args(DPKG_OPTIONS.map(|option| format!("--dpkgopt={option}")))
-    .args([recipe.suite.as_str()])
-    .args([tree])
-    .args(lines)
-    .run()?;
+    // It starts others, mounts /proc and /sys into the tree and outlives signals to itself. In
+    // namespaces of its own all of that ends with it, however it ends.
+    let program = tool::MMDEBSTRAP.find(work)?;
+    Call::new(work, tool::UNSHARE, "unpack the packages", UNPACK_TIMEOUT)
+        .args(["--mount", "--pid", "--fork", "--kill-child", "--"])
+        .args([program])
+        // The kernel's package would make an initrd that nobody boots.
+        .env("INITRD", "No")
+        .args(["--mode=root", "--variant=minbase", "--format=directory"])
+        .args([format!("--include={}", names(recipe).join(","))])
+        .args(apt_options.map(|option| format!("--aptopt={option}")))
+        .args(DPKG_OPTIONS.map(|option| format!("--dpkgopt={option}")))
+        .args([recipe.suite.as_str()])
+        .args([tree])
+        .args(lines)
+        .run()?;
     Ok(())
 }
 
