@@ -1,1 +1,300 @@
-//! (being written)
+//! The API over real HTTP on loopback, with a world in memory behind it.
+
+#[path = "http/support.rs"]
+mod support;
+
+use metrom::model::{EventKind, Trigger};
+use metrom::port::Store;
+use metrom::reconcile::Wake;
+use serde_json::{Value, json};
+
+use support::{Bench, push, signed};
+
+/// Every route there is, with something in place of its parameters.
+const ROUTES: [(&str, &str); 12] = [
+    ("get", "/api/v1/environments"),
+    ("get", "/api/v1/environments/{name}"),
+    ("get", "/api/v1/runs"),
+    ("get", "/api/v1/runs/{id}"),
+    ("get", "/api/v1/runs/{id}/log"),
+    ("get", "/api/v1/plan"),
+    ("post", "/api/v1/sync"),
+    ("get", "/api/v1/events"),
+    ("post", "/hooks/generic"),
+    ("get", "/healthz"),
+    ("get", "/readyz"),
+    ("get", "/metrics"),
+];
+
+#[tokio::test]
+async fn the_description_lists_every_route_and_nothing_else() {
+    let bench = Bench::new().await;
+    let description = bench.get("/api/v1/openapi.json").await.json();
+    let paths = description["paths"].as_object().unwrap();
+    let listed = paths.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().keys();
+        methods.map(|method| (method.clone(), path.clone()))
+    });
+    let mut listed: Vec<_> = listed.collect();
+    let mut expected = ROUTES.map(|(method, path)| (method.to_owned(), path.to_owned()));
+    listed.sort();
+    expected.sort();
+    assert_eq!(listed, expected);
+}
+
+#[tokio::test]
+async fn an_environment_is_shown_as_it_is_before_and_after_its_first_apply() {
+    let bench = Bench::new().await;
+    let before = bench.get("/api/v1/environments/shop").await.json();
+    assert_eq!(before["status"], "pending");
+    assert_eq!(before["machine"], Value::Null);
+    let plans = bench.get("/api/v1/plan?environment=shop").await.json();
+    let steps = plans[0]["plan"]["steps"].as_array().unwrap().clone();
+    assert!(steps.iter().any(|step| step["resource"] == "machine"));
+
+    bench.apply("shop");
+    let all = bench.get("/api/v1/environments").await.json();
+    assert_eq!(all.as_array().unwrap().len(), 1);
+    let after = &all[0];
+    assert_eq!(after["status"], "healthy", "{after:#}");
+    assert_eq!(after["machine"]["power"], "running");
+    assert_eq!(after["template"], "web");
+    assert_eq!(after["services"].as_array().unwrap().len(), 2);
+    let plans = bench.get("/api/v1/plan").await.json();
+    assert_eq!(plans[0]["plan"]["steps"], json!([]));
+}
+
+#[tokio::test]
+async fn runs_and_their_logs_are_there_to_be_read() {
+    let bench = Bench::new().await;
+    bench.apply("shop");
+    let runs = bench
+        .get("/api/v1/runs?environment=shop&limit=5")
+        .await
+        .json();
+    let first = runs.as_array().unwrap().last().unwrap();
+    assert_eq!(first["state"], "succeeded");
+    assert_eq!(first["steps"][0]["outcome"], "done");
+    assert!(first["started"].as_str().unwrap().ends_with('Z'));
+    let id = first["id"].as_str().unwrap();
+    let one = bench.get(&format!("/api/v1/runs/{id}")).await.json();
+    assert_eq!(&one, first);
+    assert!(
+        bench
+            .get(&format!("/api/v1/runs/{id}/log"))
+            .await
+            .json()
+            .is_array()
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_one_form() {
+    let bench = Bench::new().await;
+    for (path, status, code) in [
+        ("/api/v1/environments/nobody", 404, "not_found"),
+        ("/api/v1/environments/No_Name", 400, "bad_name"),
+        ("/api/v1/runs/nothing", 404, "not_found"),
+        ("/api/v1/runs/nothing/log", 404, "not_found"),
+        ("/api/v1/plan?environment=nobody", 404, "not_found"),
+        ("/api/v2/anything", 404, "not_found"),
+        ("/api/v1/sync", 405, "method_not_allowed"),
+    ] {
+        let answer = bench.get(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        let body = answer.json();
+        assert_eq!(body["code"], code, "{path}");
+        assert!(!body["message"].as_str().unwrap().is_empty());
+        assert!(body["details"].is_object());
+    }
+}
+
+#[tokio::test]
+async fn a_signed_push_to_the_repository_wakes_it() {
+    let mut bench = Bench::new().await;
+    let body = push("https://git.example/acme/environments.git");
+    let answer = bench.hook(&body, &signed(&body)).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(
+        answer.json(),
+        json!({"repository": true, "environments": []})
+    );
+    assert_eq!(bench.woken(), [Wake::Repository(Trigger::Webhook)]);
+}
+
+#[tokio::test]
+async fn a_signed_push_to_a_source_wakes_the_environments_that_check_it_out() {
+    let mut bench = Bench::new().await;
+    bench.get("/api/v1/environments").await;
+    let body = push("git@git.example:acme/app.git");
+    let answer = bench.hook(&body, &signed(&body)).await;
+    assert_eq!(
+        answer.json(),
+        json!({"repository": false, "environments": ["shop"]})
+    );
+    let expected = Wake::Environment(support::env("shop"), Trigger::Webhook);
+    assert_eq!(bench.woken(), [expected]);
+
+    let stranger = push("https://git.example/acme/else.git");
+    assert_eq!(bench.hook(&stranger, &signed(&stranger)).await.status, 202);
+    assert_eq!(bench.woken(), []);
+}
+
+#[tokio::test]
+async fn a_forged_push_is_refused_and_has_no_effect() {
+    let mut bench = Bench::new().await;
+    let body = push("https://git.example/acme/environments.git");
+    let other = signed(b"something else");
+    for signature in ["", "sha256=", "sha256=00", "sha1=abc", &other] {
+        let answer = bench.hook(&body, signature).await;
+        assert_eq!(answer.status, 401, "{signature}");
+        assert_eq!(answer.json()["code"], "bad_signature");
+    }
+    assert_eq!(bench.woken(), []);
+    assert!(bench.store.events(0, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_replayed_push_wakes_again_and_does_nothing_else() {
+    let mut bench = Bench::new().await;
+    let body = push("https://git.example/acme/environments.git");
+    for _ in 0..3 {
+        assert_eq!(bench.hook(&body, &signed(&body)).await.status, 202);
+    }
+    assert_eq!(bench.woken(), vec![Wake::Repository(Trigger::Webhook); 3]);
+}
+
+#[tokio::test]
+async fn signed_garbage_is_a_bad_request_and_has_no_effect() {
+    let mut bench = Bench::new().await;
+    for body in [&b""[..], b"{", b"[1, 2]", b"\xff\xfe", b"<html></html>"] {
+        let answer = bench.hook(body, &signed(body)).await;
+        assert_eq!(answer.status, 400, "{body:?}");
+        assert_eq!(answer.json()["code"], "no_repository");
+    }
+    let large = vec![b' '; 5 << 20];
+    assert_eq!(bench.hook(&large, &signed(&large)).await.status, 413);
+    assert_eq!(bench.woken(), []);
+}
+
+#[tokio::test]
+async fn without_a_secret_webhooks_are_off() {
+    let mut bench = Bench::without_secret().await;
+    let body = push("https://git.example/acme/environments.git");
+    let answer = bench.hook(&body, &signed(&body)).await;
+    assert_eq!(
+        (answer.status, answer.json()["code"].clone()),
+        (503, json!("webhooks_off"))
+    );
+    assert_eq!(bench.woken(), []);
+}
+
+#[tokio::test]
+async fn a_person_wakes_one_environment_or_all() {
+    let mut bench = Bench::new().await;
+    assert_eq!(bench.post("/api/v1/sync").await.status, 202);
+    assert_eq!(
+        bench.post("/api/v1/sync?environment=shop").await.status,
+        202
+    );
+    let expected = [
+        Wake::Repository(Trigger::Person),
+        Wake::Environment(support::env("shop"), Trigger::Person),
+    ];
+    assert_eq!(bench.woken(), expected);
+}
+
+#[tokio::test]
+async fn events_go_on_after_the_last_one_that_was_seen() {
+    let bench = Bench::new().await;
+    for line in ["one", "two"] {
+        bench.event(line).await;
+    }
+    let mut stream = bench.listen(Some("1")).await;
+    let second = stream.until("two").await;
+    assert!(second.contains("id: 2"), "{second}");
+    assert!(second.contains("event: held"));
+    assert!(!second.contains("one"));
+    bench.event("three").await;
+    assert!(stream.until("three").await.contains("id: 3"));
+}
+
+#[tokio::test]
+async fn a_new_listener_hears_only_what_happens_from_now_on() {
+    let bench = Bench::new().await;
+    bench.event("before").await;
+    let mut stream = bench.listen(None).await;
+    stream.until("\r\n\r\n").await;
+    bench.event("after").await;
+    assert!(!stream.until("after").await.contains("before"));
+}
+
+#[tokio::test]
+async fn a_listener_of_a_deleted_history_hears_all_of_the_new_one() {
+    let bench = Bench::new().await;
+    bench.event("one").await;
+    let mut stream = bench.listen(Some("4711")).await;
+    assert!(stream.until("one").await.contains("id: 1"));
+}
+
+#[tokio::test]
+async fn it_is_ready_once_the_source_was_read() {
+    let bench = Bench::new().await;
+    assert_eq!(bench.get("/healthz").await.status, 200);
+    assert_eq!(bench.get("/readyz").await.json()["code"], "not_ready");
+    bench.get("/api/v1/environments").await;
+    assert_eq!(bench.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_metrics_are_what_prometheus_reads() {
+    let bench = Bench::new().await;
+    let counting = tokio::spawn(bench.app.clone().count_events());
+    bench.counting_has_begun().await;
+    bench.apply("shop");
+    let text = bench
+        .metrics_with("metrom_runs_total{result=\"ok\"} ")
+        .await;
+    for line in text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("metrom_"), "{line}");
+        value.parse::<f64>().unwrap();
+    }
+    for expected in [
+        "metrom_source_fault 0",
+        "metrom_queue_length 0",
+        "metrom_held_total ",
+        "metrom_environments{state=\"settled\"} 1",
+        "metrom_run_seconds_bucket{",
+        "metrom_sync_seconds_bucket{",
+        "metrom_steps_total{resource=\"machine\",result=\"ok\"} ",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+    assert!(!text.contains("shop"), "a name of a user is no label");
+    counting.abort();
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_used_is_told_once_and_counted() {
+    let bench = Bench::new().await;
+    bench.break_source();
+    for _ in 0..2 {
+        bench.get("/api/v1/environments").await;
+    }
+    let events = bench.store.events(0, 10).await.unwrap();
+    let faults = events
+        .iter()
+        .filter(|event| matches!(event.kind, EventKind::SourceFault { .. }));
+    assert_eq!(faults.count(), 1);
+    assert!(
+        bench
+            .get("/metrics")
+            .await
+            .body
+            .contains("metrom_source_fault 1")
+    );
+}

@@ -1,0 +1,18 @@
+//! What the API and `-o json` show: plain words and numbers, snake_case, times in RFC 3339.
+//!
+//! Kept apart from the model, so that the model may change without breaking anybody's script.
+
+mod environment;
+mod plan;
+mod run;
+
+pub use environment::{
+    CheckoutView, EndpointView, EnvironmentView, MachineView, ServiceView, Status, VolumeView,
+};
+pub use plan::{FieldView, HeldView, PlanView, PlannedStep};
+pub use run::{FailureView, LogLine, PhaseView, RunView, StepView};
+
+/// A span in milliseconds.
+fn millis(span: std::time::Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
