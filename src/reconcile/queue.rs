@@ -129,6 +129,13 @@ impl Queue {
         waiting.filter_map(|entry| entry.due).min()
     }
 
+    /// Keys whose time has come and that wait for room, or for their own end.
+    #[must_use]
+    pub fn waiting(&self, now: Timestamp) -> usize {
+        let is_due = |entry: &&Entry| entry.due.is_some_and(|due| due <= now);
+        self.entries.values().filter(is_due).count()
+    }
+
     #[must_use]
     pub fn running(&self) -> usize {
         self.running

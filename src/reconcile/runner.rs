@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
@@ -57,6 +58,8 @@ pub struct Runner {
     fault: Option<String>,
     next_poll: Timestamp,
     polls: u32,
+    /// How many environments wait for their turn, for the metrics.
+    waiting: Arc<AtomicUsize>,
 }
 
 type Running<'a> = FuturesUnordered<BoxFuture<'a, SyncReport>>;
@@ -85,8 +88,15 @@ impl Runner {
             revision: None,
             fault: None,
             polls: 0,
+            waiting: Arc::default(),
         };
         (runner, handle)
+    }
+
+    /// How many environments wait for their turn, kept up to date while it runs.
+    #[must_use]
+    pub fn waiting(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.waiting)
     }
 
     /// Runs until [`Reconciler::stopping`] is cancelled; then running steps finish within the
@@ -97,6 +107,8 @@ impl Runner {
         loop {
             self.poll_if_due().await;
             self.begin_due(&reconciler, &mut running).await;
+            let waiting = self.queue.waiting(self.now());
+            self.waiting.store(waiting, Ordering::Relaxed);
             match self.listen(&mut running).await {
                 Heard::Wake(Some(wake)) => self.heed(wake).await,
                 // Every handle is gone: only time and the poll are left.
