@@ -1,1 +1,5 @@
-fn main() {}
+//! The program: everything is in [`metrom::cli`].
+
+fn main() -> std::process::ExitCode {
+    metrom::cli::main()
+}

@@ -1,0 +1,129 @@
+//! `metrom destroy ENV`: the end of a machine, because a person says so.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::apply::stop_when_asked;
+use super::exit::Exit;
+use super::output::{GOOD, WARN, paint};
+use super::progress::{Detail, Progress};
+use super::wiring::{Wiring, look};
+use super::{Global, chosen, plan};
+use crate::manifest::Standing;
+use crate::model::EnvName;
+use crate::reconcile::{DataVolumes, End, Reconciler, Tick};
+
+/// Deletes the machine of an environment, and with --data its data volumes
+///
+/// The ordinary way is to delete the file of the environment in git: the next sync does the rest.
+/// This is for what no file is left for, or for a machine that should be made anew.
+#[derive(Debug, Args)]
+pub struct Destroy {
+    env: EnvName,
+    /// Deletes the data volumes as well: databases, uploads, everything
+    #[arg(long)]
+    data: bool,
+    /// Asks nothing
+    #[arg(short, long)]
+    yes: bool,
+    /// Also while it is declared; the next sync makes it anew
+    #[arg(long)]
+    declared: bool,
+}
+
+pub async fn run(args: &Destroy, global: &Global) -> Result<Exit> {
+    let wiring = Wiring::open(global).await?;
+    let progress = Arc::new(Progress::new(match global.verbose {
+        0 => Detail::Steps,
+        1.. => Detail::Lines,
+    }));
+    let reconciler = wiring.reconciler().watched_by(progress.clone());
+    let tick = reconciler.tick().await;
+    chosen::environments(reconciler.viewer(), &tick, std::slice::from_ref(&args.env)).await?;
+    refuse_declared(args, &tick)?;
+    let data = match args.data {
+        true => DataVolumes::Delete,
+        false => DataVolumes::Keep,
+    };
+    if !agreed(args, &reconciler, &tick, data).await? {
+        return Ok(Exit::Failed);
+    }
+    stop_when_asked(&reconciler, progress)?;
+    let reports = reconciler.destroy_until_gone(&args.env, data).await;
+    let last = reports
+        .last()
+        .context("nothing was done: another process works on it")?;
+    match &last.end {
+        End::Settled => {}
+        End::Failed(_, message) => bail!("{message}"),
+        End::Applied | End::Stalled | End::Busy | End::Stopped => {
+            bail!("it did not come to an end; the same command goes on from there")
+        }
+    }
+    let held = last.plan().map_or(0, |plan| plan.held.len());
+    anstream::println!("{}: {}", args.env, paint(GOOD, "gone"));
+    if held > 0 && !args.data {
+        anstream::println!("its data volumes are kept; `--data` deletes them as well");
+    }
+    Ok(Exit::Done)
+}
+
+/// What is declared comes back: that is said before anything is lost.
+fn refuse_declared(args: &Destroy, tick: &Tick) -> Result<()> {
+    let env = &args.env;
+    let Ok(catalog) = &tick.head else {
+        anstream::eprintln!(
+            "{}: the repository cannot be read; while `{env}` is declared it will be made anew",
+            paint(WARN, "warning")
+        );
+        return Ok(());
+    };
+    let place = match catalog.environments.get(env) {
+        Some(declared) => format!("{}:{}", declared.path, declared.line),
+        None => "the repository".to_owned(),
+    };
+    match (catalog.standing(env), args.declared) {
+        (Standing::Absent, _) => Ok(()),
+        (Standing::Good | Standing::Broken, false) => bail!(
+            "`{env}` is declared in {place}, so the next sync would make it anew; delete it there \
+             and the next sync ends it, or say `--declared` to have it made anew"
+        ),
+        (Standing::Good | Standing::Broken, true) => {
+            anstream::eprintln!(
+                "{}: `{env}` is declared in {place}; the next sync makes it anew",
+                paint(WARN, "warning")
+            );
+            Ok(())
+        }
+    }
+}
+
+/// Shows what will be done, and asks.
+async fn agreed(
+    args: &Destroy,
+    reconciler: &Reconciler,
+    tick: &Tick,
+    data: DataVolumes,
+) -> Result<bool> {
+    let attempt = look(tick.at);
+    let viewer = reconciler.viewer();
+    let view = viewer.view_end(tick, &args.env, data, &attempt).await?;
+    anstream::println!("{}", plan::text(&view));
+    if args.yes || plan::plan_of(&view).is_none_or(|plan| plan.steps.is_empty()) {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        bail!("nobody is there to be asked; say `--yes`");
+    }
+    let question = match args.data {
+        true => format!("delete the machine of {} and all its data?", args.env),
+        false => format!("delete the machine of {}? its data volumes stay", args.env),
+    };
+    let answer = dialoguer::Confirm::new()
+        .with_prompt(question)
+        .default(false);
+    answer.interact().context("there was no answer")
+}

@@ -1,0 +1,311 @@
+//! `metrom get KIND`: what there is, in a table.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+
+use super::exit::Exit;
+use super::output::{BAD, FAINT, Format, GOOD, WARN, paint, table};
+use super::span::{age, took};
+use super::system::SystemClock;
+use super::wiring::{Wiring, view};
+use super::{Global, chosen, place};
+use crate::http::view::{EnvironmentView, RunView, Status};
+use crate::image::ImageStore;
+use crate::model::{EnvName, LiveFields, Run, RunState, Timestamp};
+use crate::port::Clock;
+use crate::reconcile::{Tick, Viewer};
+
+/// Machines that are looked into at once.
+const AT_ONCE: usize = 8;
+
+/// Lists environments, runs, hosts, images or templates
+#[derive(Debug, Args)]
+pub struct Get {
+    #[arg(value_enum, default_value = "environments")]
+    kind: Kind,
+    /// Only of these environments
+    envs: Vec<EnvName>,
+    /// At most so many runs
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    #[value(alias = "environment", alias = "envs", alias = "env")]
+    Environments,
+    #[value(alias = "run")]
+    Runs,
+    #[value(alias = "host")]
+    Hosts,
+    #[value(alias = "image")]
+    Images,
+    #[value(alias = "template")]
+    Templates,
+}
+
+pub async fn run(args: &Get, global: &Global) -> Result<Exit> {
+    match args.kind {
+        Kind::Environments => environments(args, global).await?,
+        Kind::Runs => runs(args, global).await?,
+        Kind::Hosts => hosts(global).await?,
+        Kind::Images => images(global)?,
+        Kind::Templates => templates(global).await?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn environments(args: &Get, global: &Global) -> Result<()> {
+    let wiring = Wiring::open(global).await?;
+    let viewer = wiring.viewer();
+    let tick = viewer.tick(SystemClock.now()).await;
+    let envs = chosen::environments(&viewer, &tick, &args.envs).await?;
+    let looks = envs.iter().map(|env| one(&wiring, &viewer, &tick, env));
+    let shown: Vec<EnvironmentView> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    if global.output.print(&shown)? {
+        return Ok(());
+    }
+    let now = SystemClock.now();
+    anstream::println!("{}", environment_table(&shown, global.output, now));
+    Ok(())
+}
+
+/// One environment as programs and people see it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn one(
+    wiring: &Wiring,
+    viewer: &Viewer,
+    tick: &Tick,
+    env: &EnvName,
+) -> Result<EnvironmentView> {
+    let seen = view(viewer, tick, env).await?;
+    let last = wiring.store.runs(Some(env), 1).await?.pop();
+    let declared = tick
+        .head
+        .as_ref()
+        .ok()
+        .and_then(|c| c.environments.get(env));
+    Ok(EnvironmentView::new(&seen, declared, last.as_ref()))
+}
+
+fn environment_table(shown: &[EnvironmentView], format: Format, now: Timestamp) -> String {
+    let some = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let row = |env: &EnvironmentView| {
+        let machine = env.machine.as_ref();
+        let created = machine.and_then(|machine| machine.created);
+        let power = machine.map(|machine| machine.power.clone());
+        [
+            env.name.clone(),
+            status(env.status),
+            some(&power),
+            some(&machine.and_then(|machine| machine.address.clone())),
+            some(
+                &env.revision
+                    .as_ref()
+                    .map(|revision| revision[..8].to_owned()),
+            ),
+            created.map_or("-".to_owned(), |created| age(created, now)),
+        ]
+    };
+    let header = [
+        "environment",
+        "status",
+        "machine",
+        "address",
+        "revision",
+        "age",
+    ];
+    match format {
+        Format::Wide => {
+            let wide = ["provider", "template", "services", "endpoints"];
+            let rows = shown
+                .iter()
+                .map(|env| [&row(env)[..], &more(env)[..]].concat());
+            table([&header[..], &wide[..]].concat(), rows)
+        }
+        Format::Text | Format::Json | Format::Yaml => table(header, shown.iter().map(row)),
+    }
+}
+
+/// The columns that only `-o wide` has.
+fn more(env: &EnvironmentView) -> [String; 4] {
+    let up = env
+        .services
+        .iter()
+        .filter(|service| service.state == "running");
+    let endpoints = env
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.address.clone());
+    [
+        env.provider.clone().unwrap_or_else(|| "-".to_owned()),
+        env.template.clone().unwrap_or_else(|| "-".to_owned()),
+        format!("{}/{}", up.count(), env.services.len()),
+        endpoints.collect::<Vec<_>>().join(" "),
+    ]
+}
+
+/// The status in its colour.
+#[must_use]
+pub fn status(status: Status) -> String {
+    let style = match status {
+        Status::Healthy => GOOD,
+        Status::Changing | Status::Pending | Status::Held | Status::Unknown => WARN,
+        Status::Degraded | Status::Failed | Status::Stalled => BAD,
+        Status::Absent => FAINT,
+    };
+    paint(style, status.word())
+}
+
+async fn runs(args: &Get, global: &Global) -> Result<()> {
+    let store = Wiring::store(global).await?;
+    let mut found: Vec<Run> = Vec::new();
+    match args.envs.is_empty() {
+        true => found = store.runs(None, args.limit).await?,
+        false => {
+            for env in &args.envs {
+                found.extend(store.runs(Some(env), args.limit).await?);
+            }
+            found.sort_by(|a, b| b.id.cmp(&a.id));
+            found.truncate(args.limit as usize);
+        }
+    }
+    let shown: Vec<RunView> = found.iter().map(RunView::from).collect();
+    if global.output.print(&shown)? {
+        return Ok(());
+    }
+    let now = SystemClock.now();
+    let rows = found.iter().map(|run| {
+        let end = run.ended.unwrap_or(now);
+        let spent = end.duration_since(run.started).unsigned_abs();
+        [
+            run.id.to_string(),
+            run.env.to_string(),
+            run_state(run.state),
+            run.steps.len().to_string(),
+            took(spent),
+            age(run.started, now),
+            run.revision.short().to_owned(),
+        ]
+    });
+    let header = [
+        "run",
+        "environment",
+        "state",
+        "steps",
+        "took",
+        "age",
+        "revision",
+    ];
+    anstream::println!("{}", table(header, rows));
+    Ok(())
+}
+
+fn run_state(state: RunState) -> String {
+    let style = match state {
+        RunState::Succeeded => GOOD,
+        RunState::Running | RunState::Interrupted => WARN,
+        RunState::Failed => BAD,
+    };
+    paint(style, state)
+}
+
+async fn hosts(global: &Global) -> Result<()> {
+    let wiring = Wiring::open(global).await?;
+    let tick = wiring.viewer().tick(SystemClock.now()).await;
+    if let Err(error) = &tick.head {
+        anstream::eprintln!("{}: {error}", paint(WARN, "warning"));
+    }
+    let found: Vec<[String; 5]> = tick
+        .hosts
+        .iter()
+        .map(|(name, host)| {
+            let inventory = tick.inventories.of_provider(name);
+            let machines = inventory
+                .into_iter()
+                .flat_map(|inventory| &inventory.objects);
+            let machines =
+                machines.filter(|object| matches!(object.fields, LiveFields::Machine(_)));
+            let (ours, all) = machines.fold((0, 0), |(ours, all), object| {
+                (ours + usize::from(object.stamp.is_some()), all + 1)
+            });
+            let gap = inventory.and_then(|inventory| inventory.gaps.first());
+            let missing =
+                inventory.map(|i| i.missing.iter().cloned().collect::<Vec<_>>().join(" and "));
+            let state = match (gap, missing) {
+                (Some(gap), _) => gap.reason.clone(),
+                (None, Some(missing)) if !missing.is_empty() => {
+                    format!("ready; will create {missing}")
+                }
+                (None, _) => "ready".to_owned(),
+            };
+            [
+                name.to_string(),
+                host.uri.clone(),
+                ours.to_string(),
+                (all - ours).to_string(),
+                state,
+            ]
+        })
+        .collect();
+    let shown: Vec<Value> = found.iter().map(|[name, uri, ours, foreign, state]| {
+        json!({"name": name, "uri": uri, "machines": ours, "foreign_machines": foreign, "state": state})
+    }).collect();
+    if !global.output.print(&shown)? {
+        let header = ["host", "uri", "machines", "foreign", "state"];
+        anstream::println!("{}", table(header, found));
+    }
+    Ok(())
+}
+
+/// The base images on this machine.
+///
+/// # Errors
+/// When their folder cannot be read.
+pub fn images(global: &Global) -> Result<()> {
+    let state = place::state(global.state.as_deref())?;
+    let found = ImageStore::new(state.join("images")).list()?;
+    if global.output.print(&found)? {
+        return Ok(());
+    }
+    let now = SystemClock.now();
+    let rows = found.iter().map(|record| {
+        [
+            record.id.clone(),
+            indicatif::BinaryBytes(record.size_bytes()).to_string(),
+            age(record.made, now),
+        ]
+    });
+    anstream::println!("{}", table(["image", "size", "age"], rows));
+    Ok(())
+}
+
+async fn templates(global: &Global) -> Result<()> {
+    let catalog = super::wiring::catalog(global).await?;
+    let rows: Vec<[String; 4]> = catalog
+        .templates
+        .iter()
+        .map(|(name, template)| {
+            let spec = &template.spec;
+            let parameters: Vec<&str> = spec.parameters.keys().map(|name| name.as_str()).collect();
+            [
+                name.to_string(),
+                spec.version.clone().unwrap_or_default(),
+                parameters.join(", "),
+                spec.description.clone().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let shown: Vec<Value> = rows.iter().map(|[name, version, _, description]| {
+        json!({"name": name, "version": version, "description": description})
+    }).collect();
+    if !global.output.print(&shown)? {
+        let header = ["template", "version", "parameters", "description"];
+        anstream::println!("{}", table(header, rows));
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Plans for people: one line per step, coloured by what it does.
+
+use anstyle::Style;
+
+use super::exit::Exit;
+use super::output::{BAD, BOLD, FAINT, GOOD, WARN, paint};
+use crate::model::text::count;
+use crate::model::{Plan, Risk, Step};
+
+/// The plan with its heading and its counts.
+#[must_use]
+pub fn whole(plan: &Plan) -> String {
+    let mut lines = vec![heading(plan)];
+    lines.extend(plan.steps.iter().map(|step| format!("  {}", line(step))));
+    let held = plan.held.iter().map(|held| paint(WARN, held));
+    lines.extend(held.map(|line| format!("  {line}")));
+    lines.join("\n")
+}
+
+fn heading(plan: &Plan) -> String {
+    let revision = paint(FAINT, format!("at {}", plan.revision.short()));
+    format!("{} {revision}: {}", paint(BOLD, &plan.env), summary(plan))
+}
+
+/// One step, in the colour of what it does.
+#[must_use]
+pub fn line(step: &Step) -> String {
+    let text = paint(style(step.action.sign()), step);
+    match step.risk {
+        Risk::Safe => text,
+        Risk::Disruptive => format!("{text} {}", paint(WARN, "[disruptive]")),
+        Risk::Destructive => format!("{text} {}", paint(BAD, "[destructive]")),
+    }
+}
+
+/// A step's line as a store keeps it, coloured by its sign.
+#[must_use]
+pub fn recorded(line: &str) -> String {
+    paint(style(line.chars().next().unwrap_or(' ')), line)
+}
+
+fn style(sign: char) -> Style {
+    match sign {
+        '+' => GOOD,
+        '-' => BAD,
+        '~' | '!' => WARN,
+        _ => Style::new(),
+    }
+}
+
+/// `2 to create, 1 to change, 1 held`, or that there is nothing to do.
+#[must_use]
+pub fn summary(plan: &Plan) -> String {
+    let with = |sign| {
+        let signs = plan.steps.iter().filter(|step| step.action.sign() == sign);
+        signs.count()
+    };
+    let parts = [
+        (with('+'), "to create"),
+        (with('~'), "to change"),
+        (with('-'), "to delete"),
+        (plan.held.len(), "held"),
+    ];
+    let said: Vec<String> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    match said.is_empty() {
+        true => "nothing to do".to_owned(),
+        false => said.join(", "),
+    }
+}
+
+/// What a plan is to a script.
+#[must_use]
+pub fn exit(plan: &Plan) -> Exit {
+    match (plan.steps.is_empty(), plan.held.is_empty()) {
+        (false, _) => Exit::Changes,
+        (true, false) => Exit::Held,
+        (true, true) => Exit::Done,
+    }
+}
+
+/// The last line under several plans.
+#[must_use]
+pub fn total(plans: &[&Plan]) -> String {
+    let steps: usize = plans.iter().map(|plan| plan.steps.len()).sum();
+    let held: usize = plans.iter().map(|plan| plan.held.len()).sum();
+    let environments = count(plans.len(), "environment");
+    let steps = count(steps, "step");
+    match held {
+        0 => format!("{environments}: {steps}"),
+        held => format!("{environments}: {steps}, {held} held"),
+    }
+}
