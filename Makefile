@@ -22,7 +22,7 @@ test: ## all tests, with real virtual machines
 
 build: ## the program alone
 	@scripts/packages run
-	@cargo build --locked
+	@cargo build --locked --bin metrom --test it
 
 clean-cache: ## remove the cache as well: built program, container images, machine images
 	@scripts/quickstart clean-cache
