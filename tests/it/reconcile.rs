@@ -1,1 +1,16 @@
-//! (being written)
+//! The core from outside: golden plans, worlds with faults, the loop on a clock of its own.
+
+#[path = "reconcile/architecture.rs"]
+mod architecture;
+#[path = "reconcile/golden.rs"]
+mod golden;
+#[path = "reconcile/live.rs"]
+mod live;
+#[path = "reconcile/serve.rs"]
+mod serve;
+#[path = "reconcile/stories.rs"]
+mod stories;
+#[path = "reconcile/support.rs"]
+mod support;
+#[path = "reconcile/worlds.rs"]
+mod worlds;

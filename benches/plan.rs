@@ -1,0 +1,116 @@
+//! How long thinking takes: a plan of ten thousand resources, and a sync of a thousand
+//! environments in which nothing changed. `cargo bench --bench plan`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use futures_util::future::join_all;
+use metrom::manifest::{Facts, load, render};
+use metrom::model::{Desired, EnvName, Inventory, Observed, ProviderName, Token, Trigger};
+use metrom::reconcile::observe::assemble;
+use metrom::reconcile::{
+    Attempt, DataVolumes, Inventories, Policy, Ports, Prune, Reconciler, plan,
+};
+use metrom::world::declare::{Declared, Environment};
+use metrom::world::{Flavor, World};
+
+fn lab() -> ProviderName {
+    ProviderName::parse("lab").expect("a name")
+}
+
+fn declared(environments: usize) -> Declared {
+    let one = |n| {
+        let name = EnvName::parse(&format!("e{n}")).expect("a name");
+        (name, Environment::on(&lab()))
+    };
+    Declared {
+        environments: (0..environments).map(one).collect(),
+        hosts: vec![lab()],
+        data_volumes: "keep".to_owned(),
+        template_version: 1,
+        garbage: None,
+    }
+}
+
+/// Five resources each: image, volume, machine, guest, stack.
+fn plan_ten_thousand_resources(criterion: &mut Criterion) {
+    let catalog = load(&declared(2_000).commit(0));
+    let now = "2027-01-15T08:00:00Z".parse().expect("a time");
+    let names: Vec<&EnvName> = catalog.names().collect();
+    let facts = Facts::default();
+    let wanted: Vec<Desired> = names
+        .iter()
+        .map(|env| render(&catalog, env, now, &facts))
+        .collect();
+    let resources: usize = wanted.iter().map(|desired| desired.resources.len()).sum();
+    assert_eq!(resources, 10_000);
+    let empty = Inventory {
+        provider: lab(),
+        objects: Vec::new(),
+        images: Default::default(),
+        missing: Default::default(),
+        gaps: Vec::new(),
+    };
+    let inventories = Inventories::new(vec![empty]);
+    let policy = Policy {
+        data_volumes: DataVolumes::Keep,
+        prune: Prune::Allowed,
+    };
+    let attempt = Attempt {
+        token: Token("bench".to_owned()),
+        at: now,
+    };
+    criterion.bench_function("plan 10,000 resources", |bencher| {
+        bencher.iter(|| {
+            for desired in &wanted {
+                let target = desired.provider.as_ref();
+                let observed: Observed =
+                    assemble(&inventories, &desired.owner, &desired.env, target);
+                black_box(plan(desired, &observed, &[], &policy, &attempt));
+            }
+        });
+    });
+}
+
+fn sync_a_thousand_unchanged(criterion: &mut Criterion) {
+    let world = World::new(1, &[(lab(), Flavor::Named)]);
+    world.push(declared(1_000).commit(0));
+    let shared = Arc::new(world.clone());
+    let reconciler = Reconciler::new(Ports {
+        source: shared.clone(),
+        refs: shared.clone(),
+        providers: shared.clone(),
+        guests: shared.clone(),
+        images: shared.clone(),
+        store: shared.clone(),
+        locks: shared.clone(),
+        clock: shared.clone(),
+        ids: shared,
+    });
+    let sync_all = || {
+        world.run(async {
+            let tick = reconciler.tick().await;
+            let environments = reconciler.viewer().environments(&tick).await;
+            let syncs = environments
+                .iter()
+                .map(|e| reconciler.sync(&tick, e, Trigger::Poll));
+            join_all(syncs)
+                .await
+                .iter()
+                .filter_map(|report| report.run.clone())
+                .count()
+        })
+    };
+    while sync_all() != Some(0) {}
+    criterion.bench_function("sync 1,000 unchanged environments", |bencher| {
+        bencher.iter(|| black_box(sync_all()));
+    });
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(10);
+    targets = plan_ten_thousand_resources, sync_a_thousand_unchanged
+}
+criterion_main!(benches);

@@ -1,0 +1,150 @@
+//! Golden cases: `tests/cases/<a sentence>/{repo/, before/, live.yaml, plan.txt}`.
+//!
+//! `repo/` lies over `tests/cases/base/` and is what is declared; `before/`, where there is one,
+//! likewise, and is what the live state was made from. `live.yaml` says how the live state differs
+//! from that. `plan.txt` is the plan as people see it; `METROM_BLESS=1` writes it anew.
+
+use std::path::{Path, PathBuf};
+
+use metrom::manifest::{Facts, Standing, load, schema};
+use metrom::model::{Desired, EnvName, Inventory, Plan, ProviderName, Timestamp, Token};
+use metrom::port::GuestReport;
+use metrom::reconcile::observe::{add_guest, add_guest_gap, assemble};
+use metrom::reconcile::{Attempt, DataVolumes, Inventories, Policy, Prune, keeper, plan};
+
+use super::live::{Live, Start, edit, intent};
+use super::support::{agreement, commit, desired, facts, snapshot};
+
+fn cases() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+fn created() -> Timestamp {
+    "2026-11-01T08:00:00Z".parse().unwrap()
+}
+
+#[test]
+fn every_golden_case_has_its_plan() {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(cases())
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    folders.retain(|folder| folder.join("live.yaml").exists());
+    folders.sort();
+    assert!(
+        folders.len() >= 20,
+        "only {} cases were found",
+        folders.len()
+    );
+    let wrong: Vec<String> = folders
+        .iter()
+        .filter_map(|folder| compare(folder))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{}\nMETROM_BLESS=1 takes them over",
+        wrong.join("\n")
+    );
+}
+
+fn compare(folder: &Path) -> Option<String> {
+    let path = folder.join("plan.txt");
+    let plan = plan_of(folder).to_string();
+    if std::env::var_os("METROM_BLESS").is_some() {
+        std::fs::write(&path, &plan).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    (plan != expected).then(|| format!("{name}:\nexpected\n{expected}but the plan is\n{plan}"))
+}
+
+fn plan_of(folder: &Path) -> Plan {
+    let text = std::fs::read_to_string(folder.join("live.yaml")).unwrap();
+    let live: Live = serde_yaml::from_str(&text).unwrap_or_else(|error| {
+        panic!("{}: {error}", folder.display());
+    });
+    let env = EnvName::parse(&live.env).unwrap();
+    let now = live
+        .now
+        .unwrap_or_else(|| "2026-11-22T12:00:00Z".parse().unwrap());
+    let base = cases().join("base");
+    let catalog = load(&snapshot(&[&base, &folder.join("repo")]));
+
+    let (inventory, guest) = state(&live, folder, &env);
+    let head = if live.pushed {
+        commit('b')
+    } else {
+        commit('a')
+    };
+    let answer = live.unresolved.clone().map_or(Ok(head), Err);
+    let wanted = match catalog.standing(&env) {
+        Standing::Good => desired(&catalog, &env, now, &facts(&catalog, &env, &answer)),
+        Standing::Absent => {
+            let owner = catalog.owner().unwrap().clone();
+            Desired::undeclared(owner, env.clone(), catalog.revision.clone())
+        }
+        Standing::Broken => panic!("{}: {:?}", folder.display(), catalog.diagnostics),
+    };
+    let provider = inventory.provider.clone();
+    let observed = observed(&wanted, inventory, guest);
+    let since = now;
+    let intents: Vec<_> = live
+        .intents
+        .iter()
+        .map(|b| intent(b, &provider, since))
+        .collect();
+    let policy = Policy {
+        data_volumes: match catalog.policies().data_volumes {
+            schema::DataVolumes::Keep => DataVolumes::Keep,
+            schema::DataVolumes::Delete => DataVolumes::Delete,
+        },
+        prune: live
+            .unsure
+            .clone()
+            .map_or(Prune::Allowed, |reason| Prune::Held { reason }),
+    };
+    let attempt = Attempt {
+        token: Token("attempt".to_owned()),
+        at: now,
+    };
+    plan(&wanted, &observed, &intents, &policy, &attempt)
+}
+
+/// The live state that a case begins with.
+fn state(live: &Live, folder: &Path, env: &EnvName) -> (Inventory, GuestReport) {
+    let base = cases().join("base");
+    let from = match live.start {
+        Start::Before => folder.join("before"),
+        Start::Agreement | Start::Nothing => folder.join("repo"),
+    };
+    let catalog = load(&snapshot(&[&base, &from]));
+    let resolved: Facts = facts(&catalog, env, &Ok(commit('a')));
+    let made = desired(&catalog, env, created(), &resolved);
+    let (mut inventory, mut guest) = agreement(&made, created());
+    if matches!(live.start, Start::Nothing) {
+        inventory.objects.clear();
+        inventory.images.clear();
+        inventory.missing = ["network".to_owned(), "pool".to_owned()].into();
+        guest.live.clear();
+    }
+    for change in &live.edits {
+        edit(change, &mut inventory, &mut guest);
+    }
+    (inventory, guest)
+}
+
+fn observed(wanted: &Desired, inventory: Inventory, guest: GuestReport) -> metrom::model::Observed {
+    let target: Option<&ProviderName> = wanted.provider.as_ref();
+    let inventories = Inventories::new(vec![inventory]);
+    let mut observed = assemble(&inventories, &wanted.owner, &wanted.env, target);
+    let machine = keeper::machine(wanted, &observed);
+    match machine
+        .and_then(|live| live.fields.as_machine())
+        .map(|machine| machine.power)
+    {
+        None => {}
+        Some(metrom::model::Power::Running) => add_guest(&mut observed, guest),
+        Some(power) => add_guest_gap(&mut observed, format!("the machine is {power}")),
+    }
+    observed
+}

@@ -1,0 +1,149 @@
+//! The loop of `metrom serve`, on the world's clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{FutureExt, join};
+use metrom::model::{EnvName, Outcome, ProviderName, RunState, StepRecord, Trigger};
+use metrom::port::{Clock, Store};
+use metrom::reconcile::{Pace, Reconciler, Runner, Wake};
+use metrom::world::declare::{Declared, Environment};
+use metrom::world::{Faults, Flavor, World};
+
+use super::worlds::{machines, reconciler};
+
+fn lab() -> ProviderName {
+    ProviderName::parse("lab").unwrap()
+}
+
+fn env(n: usize) -> EnvName {
+    EnvName::parse(&format!("e{n}")).unwrap()
+}
+
+fn declared(environments: usize) -> Declared {
+    let one = |n| (env(n), Environment::on(&lab()));
+    Declared {
+        environments: (0..environments).map(one).collect(),
+        hosts: vec![lab()],
+        data_volumes: "delete".to_owned(),
+        template_version: 1,
+        garbage: None,
+    }
+}
+
+fn pace() -> Pace {
+    Pace {
+        poll: Duration::from_secs(60),
+        concurrency: 2,
+        grace: Duration::from_secs(30),
+    }
+}
+
+fn world(environments: usize) -> World {
+    let world = World::new(5, &[(lab(), Flavor::Tokens)]);
+    world.push(declared(environments).commit(0));
+    world
+}
+
+/// Serves while a story goes on, then stops.
+fn serve(world: &World, story: impl Future<Output = ()>) {
+    let reconciler: Arc<Reconciler> = Arc::new(reconciler(world));
+    let (runner, _wake) = Runner::new(Arc::clone(&reconciler), pace());
+    let story = story.map(|()| reconciler.stopping().cancel());
+    world
+        .run(join(runner.run(), story))
+        .expect("nobody dies in this story");
+}
+
+#[test]
+fn it_makes_what_is_declared_without_being_woken() {
+    let world = world(5);
+    serve(&world, world.sleep(Duration::from_secs(600)));
+    for n in 0..5 {
+        assert_eq!(
+            machines(&world, &lab(), &env(n)).len(),
+            1,
+            "environment {n}"
+        );
+    }
+}
+
+#[test]
+fn a_poll_finds_what_no_webhook_told() {
+    let world = world(2);
+    serve(&world, async {
+        world.sleep(Duration::from_secs(300)).await;
+        world.push(declared(1).commit(1));
+        world.sleep(Duration::from_secs(150)).await;
+    });
+    assert_eq!(machines(&world, &lab(), &env(0)).len(), 1);
+    assert!(machines(&world, &lab(), &env(1)).is_empty());
+}
+
+#[test]
+fn a_wake_is_heeded_before_the_next_poll() {
+    let world = world(1);
+    let reconciler = Arc::new(reconciler(&world));
+    let slow = Pace {
+        poll: Duration::from_secs(100_000),
+        ..pace()
+    };
+    let (runner, wake) = Runner::new(Arc::clone(&reconciler), slow);
+    let story = async {
+        world.sleep(Duration::from_secs(300)).await;
+        world.push(declared(2).commit(1));
+        wake.send(Wake::Repository(Trigger::Webhook)).unwrap();
+        wake.send(Wake::Repository(Trigger::Webhook)).unwrap();
+        world.sleep(Duration::from_secs(300)).await;
+        reconciler.stopping().cancel();
+    };
+    world.run(join(runner.run(), story)).unwrap();
+    assert_eq!(machines(&world, &lab(), &env(1)).len(), 1);
+}
+
+#[test]
+fn it_goes_on_through_outages_and_converges_after_them() {
+    let world = world(4);
+    world.set_faults(Faults::ALL);
+    serve(&world, async {
+        world.sleep(Duration::from_secs(3600)).await;
+        world.set_faults(Faults::default());
+        world.sleep(Duration::from_secs(3600)).await;
+    });
+    for n in 0..4 {
+        assert_eq!(
+            machines(&world, &lab(), &env(n)).len(),
+            1,
+            "environment {n}"
+        );
+    }
+    assert_eq!(world.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_stop_lets_running_steps_finish_and_begins_no_other() {
+    let world = world(1);
+    world.set_faults(Faults {
+        silent: 100,
+        ..Faults::default()
+    });
+    serve(&world, async {
+        world.sleep(Duration::from_secs(10)).await;
+        world.set_faults(Faults::default());
+    });
+    let runs = world
+        .run(async { Store::runs(&world, None, 9).await.unwrap() })
+        .unwrap();
+    let [run] = runs.as_slice() else {
+        panic!("{} runs", runs.len())
+    };
+    let has_come = |step: &&StepRecord| step.outcome.is_some();
+    let last = run.steps.iter().rfind(has_come).unwrap();
+    assert_eq!(run.state, RunState::Interrupted);
+    assert!(
+        last.line.contains("wait until it is ready"),
+        "{}",
+        last.line
+    );
+    assert!(matches!(last.outcome, Some(Outcome::Done { .. })));
+}
