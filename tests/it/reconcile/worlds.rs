@@ -515,11 +515,16 @@ fn ten_thousand_worlds_with_faults_converge() {
 /// The faults bite: without the create-once rule the same worlds make things twice.
 #[test]
 fn without_intents_things_are_made_twice() {
-    let (count, first) = live_all(300, true);
-    let (_, reason) = first.expect("some world fails without intents");
-    assert!(count >= 5, "only {count} worlds noticed");
-    let twice = (0..300)
-        .filter_map(|seed| live(seed, true).err())
-        .filter(|e| e.contains("twice"));
-    assert!(twice.count() >= 5, "they fail for another reason: {reason}");
+    let reasons: Vec<String> = (0..200)
+        .filter_map(|seed| lived(seed, true).err())
+        .collect();
+    let twice = reasons
+        .iter()
+        .filter(|reason| reason.contains("twice"))
+        .count();
+    assert!(
+        twice >= 5,
+        "only {twice} worlds noticed; others failed by: {:?}",
+        reasons.first()
+    );
 }
