@@ -5,7 +5,6 @@
 //! Whoever has waited longest since its time came goes first, so a busy key cannot starve others.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::backoff::pause_after;
 use crate::model::{Class, EnvName, Timestamp};
@@ -106,9 +105,7 @@ impl Queue {
             Back::Gone => entry.calm(),
             Back::Again => {
                 entry.calm();
-                // What was seen before it came back does not show what it did.
-                let later = now.checked_add(Duration::from_nanos(1)).unwrap_or(now);
-                entry.ask(now, later);
+                entry.ask(now, now);
             }
             Back::Later(at) => entry.ask(at.max(now), now),
             Back::Failed(class) => {
