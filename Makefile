@@ -17,10 +17,10 @@ run: ## from a bare Debian 12 to a running environment of example-repo; may be r
 down: ## remove what `make run` made; only the cache of downloads and builds stays
 	@scripts/quickstart down
 
-test: ## all tests, with real virtual machines
+test: ## the tests that hold on this commit; scripts/test says what is not among them yet
 	@scripts/test
 
-build: ## the program alone
+build: ## the program, with the tests' features of its dependencies
 	@scripts/packages run
 	@cargo build --locked --bin metrom --test it
 
