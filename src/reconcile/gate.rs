@@ -123,7 +123,7 @@ impl Gate<'_> {
         let scope = Scope::Provider(live.provider.clone()?);
         if let Some(gap) = self.observed.gap(&scope) {
             return Some(format!(
-                "{}; nothing is removed there until then",
+                "{}; nothing is removed there meanwhile",
                 gap.reason
             ));
         }
@@ -164,7 +164,7 @@ impl Gate<'_> {
         let provider = self.desired.provider.clone().filter(|_| is_of_provider)?;
         let gap = self.observed.gap(&Scope::Provider(provider))?;
         Some(format!(
-            "{}; nothing is changed there until then",
+            "{}; nothing is changed there meanwhile",
             gap.reason
         ))
     }
@@ -267,11 +267,7 @@ impl Gate<'_> {
 
     fn block(&mut self, change: &Change) {
         let is_checkout = matches!(change.key, Key::Checkout(_));
-        let is_removal = matches!(
-            change.cause,
-            Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked
-        );
-        if !is_removal && (is_made(change) || is_checkout || self.is_unmade(change)) {
+        if !is_removal(change) && (is_made(change) || is_checkout || self.is_unmade(change)) {
             self.blocked.insert(change.key.clone());
         }
     }
@@ -286,7 +282,12 @@ impl Gate<'_> {
         let scope = self.desired.provider.clone().map(Scope::Provider);
         let is_unseen = scope.is_some_and(|scope| self.observed.gap(&scope).is_some())
             && change.cause == Cause::Missing;
+        let is_said = is_removal(change) && matches!(change.key, Key::Volume(_));
+        if is_said && self.blocked.contains(&change.key) {
+            return None; // with the volume that is not made because of it
+        }
         let what = match change.key {
+            _ if self.desired.unresolved.contains_key(&change.key) => "bring up to date".to_owned(),
             Key::Machine | Key::Volume(_) if is_unseen => "create if it is missing".to_owned(),
             Key::Guest | Key::Checkout(_) | Key::Stack if is_unseen => return None,
             _ => what(change),
@@ -323,6 +324,15 @@ impl Gate<'_> {
                 what: "leave as it is".to_owned(),
                 reason: reason.clone(),
             })
+    }
+}
+
+fn is_removal(change: &Change) -> bool {
+    match change.cause {
+        Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => true,
+        Cause::Missing | Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) => {
+            false
+        }
     }
 }
 

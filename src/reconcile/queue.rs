@@ -5,6 +5,7 @@
 //! Whoever has waited longest since its time came goes first, so a busy key cannot starve others.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::backoff::pause_after;
 use crate::model::{Class, EnvName, Timestamp};
@@ -105,7 +106,9 @@ impl Queue {
             Back::Gone => entry.calm(),
             Back::Again => {
                 entry.calm();
-                entry.ask(now, now);
+                // What was seen before it came back does not show what it did.
+                let later = now.checked_add(Duration::from_nanos(1)).unwrap_or(now);
+                entry.ask(now, later);
             }
             Back::Later(at) => entry.ask(at.max(now), now),
             Back::Failed(class) => {

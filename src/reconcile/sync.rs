@@ -20,7 +20,7 @@ use crate::port::{
 };
 
 /// Events that a slow listener may lag behind before it loses some.
-const LISTENER_LAG: usize = 1024;
+const LISTENER_LAG: usize = 256;
 
 /// Every port, writing ones included.
 pub struct Ports {
