@@ -43,12 +43,6 @@ impl ApiError {
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
-
-    #[must_use]
-    pub fn with_details(mut self, details: serde_json::Value) -> Self {
-        self.body.details = details;
-        self
-    }
 }
 
 impl IntoResponse for ApiError {

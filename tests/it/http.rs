@@ -4,7 +4,6 @@
 mod support;
 
 use metrom::model::{EventKind, Trigger};
-use metrom::port::Store;
 use metrom::reconcile::Wake;
 use serde_json::{Value, json};
 

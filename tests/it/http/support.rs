@@ -108,7 +108,8 @@ impl Bench {
             ids: shared,
         };
         let reconciler = Reconciler::new(ports).watched_by(self.board.clone());
-        let applied = reconciler.apply_until_settled(&env(name), Trigger::Person);
+        let name = env(name);
+        let applied = reconciler.apply_until_settled(&name, Trigger::Person);
         self.world.run(applied).unwrap();
     }
 
@@ -122,9 +123,8 @@ impl Bench {
 
     pub async fn event(&self, line: &str) {
         let line = line.to_owned();
-        let put = self
-            .store
-            .put_event(Timestamp::UNIX_EPOCH, None, &EventKind::Held { line });
+        let held = EventKind::Held { line };
+        let put = self.store.put_event(Timestamp::UNIX_EPOCH, None, &held);
         put.await.unwrap();
     }
 
