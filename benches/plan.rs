@@ -1,10 +1,9 @@
 //! How long thinking takes: a plan of ten thousand resources, and a sync of a thousand
 //! environments in which nothing changed. `cargo bench --bench plan`.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use divan::{Bencher, black_box};
 use futures_util::future::join_all;
 use metrom::manifest::{Facts, load, render};
 use metrom::model::{Desired, EnvName, Inventory, Observed, ProviderName, Token, Trigger};
@@ -34,7 +33,8 @@ fn declared(environments: usize) -> Declared {
 }
 
 /// Five resources each: image, volume, machine, guest, stack.
-fn plan_ten_thousand_resources(criterion: &mut Criterion) {
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn plan_10_000_resources(bencher: Bencher) {
     let catalog = load(&declared(2_000).commit(0));
     let now = "2027-01-15T08:00:00Z".parse().expect("a time");
     let names: Vec<&EnvName> = catalog.names().collect();
@@ -61,19 +61,17 @@ fn plan_ten_thousand_resources(criterion: &mut Criterion) {
         token: Token("bench".to_owned()),
         at: now,
     };
-    criterion.bench_function("plan 10,000 resources", |bencher| {
-        bencher.iter(|| {
-            for desired in &wanted {
-                let target = desired.provider.as_ref();
-                let observed: Observed =
-                    assemble(&inventories, &desired.owner, &desired.env, target);
-                black_box(plan(desired, &observed, &[], &policy, &attempt));
-            }
-        });
+    bencher.bench_local(|| {
+        for desired in &wanted {
+            let target = desired.provider.as_ref();
+            let observed: Observed = assemble(&inventories, &desired.owner, &desired.env, target);
+            black_box(plan(desired, &observed, &[], &policy, &attempt));
+        }
     });
 }
 
-fn sync_a_thousand_unchanged(criterion: &mut Criterion) {
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn sync_1_000_unchanged_environments(bencher: Bencher) {
     let world = World::new(1, &[(lab(), Flavor::Named)]);
     world.push(declared(1_000).commit(0));
     let shared = Arc::new(world.clone());
@@ -103,14 +101,9 @@ fn sync_a_thousand_unchanged(criterion: &mut Criterion) {
         })
     };
     while sync_all() != Some(0) {}
-    criterion.bench_function("sync 1,000 unchanged environments", |bencher| {
-        bencher.iter(|| black_box(sync_all()));
-    });
+    bencher.bench_local(|| black_box(sync_all()));
 }
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default().sample_size(10);
-    targets = plan_ten_thousand_resources, sync_a_thousand_unchanged
+fn main() {
+    divan::main();
 }
-criterion_main!(benches);

@@ -1,9 +1,9 @@
 //! How fast 10,000 files come out of a bare pack; expected under 0.2 s.
 
-use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use divan::{Bencher, black_box};
+use metrom::model::Revision;
 use metrom::port::Source as _;
 use metrom::secrets::LocalSecrets;
 use metrom::source::{GitConfig, GitSource};
@@ -25,33 +25,53 @@ fn files() -> Vec<(String, String)> {
     (0..FILES).map(file).collect()
 }
 
-fn snapshot(criterion: &mut Criterion) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
-    let folder = tempfile::tempdir().expect("there is room for temporary files");
-    let bare = folder.path().join("origin.git");
-    repository::make(&bare, &files());
-    let config = GitConfig::new(bare.display().to_string(), folder.path().join("mirrors"));
-    let fresh =
-        || GitSource::new(config.clone(), Arc::new(LocalSecrets)).expect("a path is a good URL");
-    let head = runtime
-        .block_on(fresh().head())
-        .expect("the repository has a commit");
-
-    let mut group = criterion.benchmark_group("source");
-    group.sample_size(20);
-    group.bench_function("snapshot of 10,000 files", |bencher| {
-        bencher.iter(|| {
-            let snapshot = runtime
-                .block_on(fresh().snapshot(&head))
-                .expect("the mirror has it");
-            assert_eq!(black_box(snapshot).entries.len(), FILES);
-        });
-    });
-    group.bench_function("poll without a change", |bencher| {
-        bencher.iter(|| runtime.block_on(fresh().head()).expect("it is still there"));
-    });
-    group.finish();
+/// A bare repository of that many files beside an empty folder of mirrors.
+struct Bed {
+    runtime: tokio::runtime::Runtime,
+    config: GitConfig,
+    _folder: tempfile::TempDir,
 }
 
-criterion_group!(benches, snapshot);
-criterion_main!(benches);
+impl Bed {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("there is room for temporary files");
+        let bare = folder.path().join("origin.git");
+        repository::make(&bare, &files());
+        Self {
+            runtime: tokio::runtime::Runtime::new().expect("threads can be started"),
+            config: GitConfig::new(bare.display().to_string(), folder.path().join("mirrors")),
+            _folder: folder,
+        }
+    }
+
+    fn source(&self) -> GitSource {
+        GitSource::new(self.config.clone(), Arc::new(LocalSecrets)).expect("a path is a good URL")
+    }
+
+    fn head(&self) -> Revision {
+        let head = self.runtime.block_on(self.source().head());
+        head.expect("the repository has a commit")
+    }
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn snapshot_of_10_000_files(bencher: Bencher) {
+    let bed = Bed::new();
+    let head = bed.head();
+    bencher.bench_local(|| {
+        let snapshot = bed.runtime.block_on(bed.source().snapshot(&head));
+        let snapshot = black_box(snapshot).expect("the mirror has it");
+        assert_eq!(snapshot.entries.len(), FILES);
+    });
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn poll_without_a_change(bencher: Bencher) {
+    let bed = Bed::new();
+    bed.head();
+    bencher.bench_local(|| black_box(bed.head()));
+}
+
+fn main() {
+    divan::main();
+}

@@ -1,5 +1,6 @@
 //! `metrom image build|list`: base images on this machine.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
@@ -9,7 +10,7 @@ use serde_json::json;
 use super::exit::Exit;
 use super::output::{GOOD, paint};
 use super::progress::{Alone, Detail};
-use super::{Global, get, place, wiring};
+use super::{Global, check, get, place, wiring};
 use crate::image::ImageStore;
 use crate::manifest::Catalog;
 use crate::model::{ImageName, ImageSpec};
@@ -28,6 +29,9 @@ enum Action {
     Build {
         /// Images [default: all that are declared]
         images: Vec<ImageName>,
+        /// Reads the declarations from this folder as it is, committed or not
+        #[arg(long, value_name = "FOLDER", conflicts_with = "repo")]
+        from: Option<PathBuf>,
     },
     /// Lists the images on this machine
     List,
@@ -35,13 +39,16 @@ enum Action {
 
 pub async fn run(args: &Image, global: &Global) -> Result<Exit> {
     match &args.action {
-        Action::Build { images } => build(images, global).await,
+        Action::Build { images, from } => build(images, from.as_deref(), global).await,
         Action::List => get::images(global).map(|()| Exit::Done),
     }
 }
 
-async fn build(asked: &[ImageName], global: &Global) -> Result<Exit> {
-    let catalog = wiring::catalog(global).await?;
+async fn build(asked: &[ImageName], from: Option<&Path>, global: &Global) -> Result<Exit> {
+    let catalog = match from {
+        Some(folder) => check::catalog(folder).await?,
+        None => wiring::catalog(global).await?,
+    };
     let wanted = wanted(&catalog, asked)?;
     let store = ImageStore::new(place::state(global.state.as_deref())?.join("images"));
     let mut made = Vec::new();

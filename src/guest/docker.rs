@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use super::ssh::Session;
 
 /// Seconds for one request: the first one may start the daemon.
-const REQUEST_WITHIN_S: u64 = 90;
+const REQUEST_WITHIN_S: u64 = 240;
 
 /// A client that speaks the newest API that both sides know.
 ///

@@ -13,7 +13,7 @@ use crate::model::EnvName;
 use crate::port::{GuestError, Journal};
 
 /// Asking a machine something; emulated ones fork slowly.
-pub(crate) const ASK_WITHIN: Duration = Duration::from_secs(120);
+pub(crate) const ASK_WITHIN: Duration = Duration::from_secs(240);
 /// Shorter values would blot out ordinary words.
 const HIDDEN_FROM: usize = 4;
 

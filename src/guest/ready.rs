@@ -16,7 +16,7 @@ const BOOT_LOG: &str = "/var/log/cloud-init-output.log";
 const DOING: &str = "waiting for its first boot";
 
 /// A machine that answers may not know our account yet; after this long it never will.
-pub(crate) const REFUSALS_FOR: Duration = Duration::from_secs(60);
+pub(crate) const REFUSALS_FOR: Duration = Duration::from_secs(120);
 /// Between two attempts to connect.
 pub(crate) const PAUSE: Duration = Duration::from_millis(700);
 

@@ -23,7 +23,7 @@ use super::identity::Identity;
 /// A machine in the same network answers at once, or its kernel is not up.
 const DIAL_WITHIN: Duration = Duration::from_secs(5);
 /// Key exchange and login take 2 s on an idle emulated machine; busy ones need many times that.
-const LOGIN_WITHIN: Duration = Duration::from_secs(45);
+const LOGIN_WITHIN: Duration = Duration::from_secs(90);
 /// One round trip and a fork on the other side.
 const OPEN_WITHIN: Duration = Duration::from_secs(30);
 /// A silent peer is asked this often, and given up after [`KEEPALIVES`] unanswered questions.

@@ -15,9 +15,9 @@ use crate::port::{
     Actuator, GuestError, GuestTarget, ImageError, Journal, ProviderError, StoreError,
 };
 
-/// From starting a machine to its first boot being finished. Emulated on a busy machine it has
-/// taken three minutes; twice that is no longer slow but stuck.
-pub const BOOT: Duration = Duration::from_secs(300);
+/// From starting a machine to its first boot being finished. Emulated on a busy machine that takes
+/// several minutes; after a quarter of an hour it is no longer slow but stuck.
+pub const BOOT: Duration = Duration::from_secs(900);
 
 /// Between two looks for the address of a machine: a lease is renewed no faster.
 pub const ADDRESS_PAUSE: Duration = Duration::from_secs(1);

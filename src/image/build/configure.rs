@@ -18,7 +18,7 @@ use crate::port::ImageError;
 const CHROOT_TIMEOUT: Duration = Duration::from_secs(2 * 60);
 
 /// Files of every image.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("etc/hostname", "debian\n"),
     (
         "etc/hosts",
@@ -33,6 +33,11 @@ const FILES: [(&str, &str); 7] = [
     (
         "etc/cloud/cloud.cfg.d/90_metrom.cfg",
         "datasource_list: [NoCloud, ConfigDrive, None]\nlocale: false\n",
+    ),
+    // Emulated on a busy host, whatever starts is slow and not broken.
+    (
+        "etc/systemd/system.conf.d/50-metrom.conf",
+        "[Manager]\nDefaultTimeoutStartSec=10min\nDefaultDeviceTimeoutSec=10min\n",
     ),
     // Docker waits until cloud-init has mounted the volumes that it keeps its own in.
     (
@@ -106,7 +111,7 @@ const MASKED: [&str; 6] = [
 ];
 
 /// Units that cost time at boot and serve no guest of ours.
-const TRIMMED_UNITS: [&str; 29] = [
+const TRIMMED_UNITS: [&str; 35] = [
     "cloud-init-hotplugd.socket",
     "dev-hugepages.mount",
     "dev-mqueue.mount",
@@ -121,15 +126,21 @@ const TRIMMED_UNITS: [&str; 29] = [
     "modprobe@loop.service",
     "netplan-ovs-cleanup.service",
     "proc-sys-fs-binfmt_misc.automount",
+    "serial-getty@ttyS0.service", // nobody has a password
     "sys-fs-fuse-connections.mount",
     "sys-kernel-config.mount",
     "sys-kernel-debug.mount",
     "sys-kernel-tracing.mount",
+    "systemd-ask-password-console.path",
+    "systemd-ask-password-wall.path",
     "systemd-binfmt.service",
     "systemd-firstboot.service",
+    "systemd-hibernate-clear.service",
     "systemd-hwdb-update.service",
     "systemd-journal-catalog-update.service",
     "systemd-network-generator.service",
+    "systemd-pcrmachine.service",
+    "systemd-pcrphase-sysinit.service",
     "systemd-pcrphase.service",
     "systemd-pstore.service",
     "systemd-tpm2-setup-early.service",
@@ -137,6 +148,23 @@ const TRIMMED_UNITS: [&str; 29] = [
     "systemd-update-utmp-runlevel.service",
     "systemd-update-utmp.service",
 ];
+
+/// Programs that systemd runs at every boot, and for every session, to find units that no guest of
+/// ours has.
+const TRIMMED_GENERATORS: [&str; 9] = [
+    "systemd-getty-generator",
+    "systemd-gpt-auto-generator",
+    "systemd-hibernate-resume-generator",
+    "systemd-rc-local-generator",
+    "systemd-run-generator",
+    "systemd-ssh-generator",
+    "systemd-system-update-generator",
+    "systemd-sysv-generator",
+    "systemd-tpm2-generator",
+];
+
+/// Starts a manager of units for each user who logs in.
+const SESSIONS: (&str, &str) = ("etc/pam.d/common-session", "pam_systemd.so");
 
 /// Makes a guest of the unpacked packages.
 pub(super) fn configure(recipe: &BuildRecipe, tree: &Tree, work: &Work) -> Result<(), ImageError> {
@@ -173,6 +201,12 @@ pub(super) fn configure(recipe: &BuildRecipe, tree: &Tree, work: &Work) -> Resul
 fn trim(tree: &Tree, work: &Work) -> Result<(), ImageError> {
     write_all(tree, &TRIMMED_FILES)?;
     mask(tree, &TRIMMED_UNITS)?;
+    for generator in TRIMMED_GENERATORS {
+        let path = format!("etc/systemd/system-generators/{generator}");
+        link(tree, &path, "/dev/null")?;
+    }
+    let (path, module) = SESSIONS;
+    drop_lines(tree, path, module)?;
     chroot(tree, work, "cache the libraries", &[&["ldconfig"]])?;
     // Newer than /usr, so that the first boot finds nothing to update.
     for path in ["etc/.updated", "var/.updated"] {
@@ -216,6 +250,15 @@ fn link(tree: &Tree, path: &str, target: &str) -> Result<(), ImageError> {
     std::fs::create_dir_all(folder).map_err(|e| file_error("create", folder, &e))?;
     remove_file(&path)?;
     symlink(target, &path).map_err(|e| file_error("create", &path, &e))
+}
+
+/// Takes the lines that contain `words` out of a file.
+fn drop_lines(tree: &Tree, path: &str, words: &str) -> Result<(), ImageError> {
+    let text = tree.read(path)?;
+    let text = String::from_utf8_lossy(&text);
+    let kept = text.lines().filter(|line| !line.contains(words));
+    let kept: String = kept.map(|line| format!("{line}\n")).collect();
+    tree.write(path, kept)
 }
 
 /// Runs a program of the tree in the tree.

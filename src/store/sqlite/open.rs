@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::SqlitePool;
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{SqlSafeStr as _, SqlitePool};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
 use super::convert::chain;
@@ -18,7 +18,25 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 /// Enough for concurrent readers; SQLite has one writer at a time anyway.
 const CONNECTIONS: u32 = 4;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+/// Every change of the tables, in order. A file that was once released is never edited.
+const MIGRATIONS: [(i64, &str, &str); 1] = [(
+    1,
+    "history",
+    include_str!("../migrations/0001_history.sql"),
+)];
+
+fn migrator() -> Migrator {
+    let one = |(version, what, sql): (i64, &'static str, &'static str)| {
+        Migration::new(
+            version,
+            what.into(),
+            MigrationType::Simple,
+            sql.into_sql_str(),
+            false,
+        )
+    };
+    Migrator::with_migrations(MIGRATIONS.into_iter().map(one).collect())
+}
 
 const DOING: &str = "open the history";
 
@@ -40,7 +58,7 @@ pub async fn open(path: &Path) -> Result<SqlitePool, StoreError> {
         .connect_with(options)
         .await
         .map_err(|error| refuse(path, &explain(&error)))?;
-    let migrated = MIGRATIONS.run(&pool).await;
+    let migrated = migrator().run(&pool).await;
     migrated.map_err(|error| refuse(path, &explain_migration(&error)))?;
     Ok(pool)
 }

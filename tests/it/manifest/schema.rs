@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use jsonschema::{Registry, Validator};
+use boon::{Compiler, SchemaIndex, Schemas};
 use metrom::manifest::schema::{Kind, json::file_name, json_schemas};
 use metrom::manifest::yaml;
 use proptest::prelude::*;
@@ -28,25 +28,36 @@ fn the_schema_files_are_those_that_the_types_generate() {
     }
 }
 
-fn validators() -> BTreeMap<String, Validator> {
-    let schemas = json_schemas();
-    let mut registry = Registry::new();
-    for schema in schemas.values() {
-        registry = registry
-            .add(schema["$id"].as_str().unwrap(), schema.clone())
-            .unwrap();
+/// The schema files, each compiled by the validator, by file name.
+struct Validators {
+    schemas: Schemas,
+    by_file: BTreeMap<String, SchemaIndex>,
+}
+
+impl Validators {
+    fn new() -> Self {
+        let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
+        let files = json_schemas();
+        for schema in files.values() {
+            let id = schema["$id"].as_str().unwrap();
+            compiler.add_resource(id, schema.clone()).unwrap();
+        }
+        let mut compile = |schema: &Value| {
+            let id = schema["$id"].as_str().unwrap();
+            compiler.compile(id, &mut schemas).unwrap()
+        };
+        let by_file = files
+            .iter()
+            .map(|(name, schema)| (name.clone(), compile(schema)))
+            .collect();
+        Self { schemas, by_file }
     }
-    let registry = registry.prepare().unwrap();
-    let build = |schema: &Value| {
-        jsonschema::options()
-            .with_registry(&registry)
-            .build(schema)
-            .unwrap()
-    };
-    schemas
-        .iter()
-        .map(|(name, schema)| (name.clone(), build(schema)))
-        .collect()
+
+    /// What the validator says against a document; `None` when it is valid.
+    fn complaint(&self, file: &str, document: &Value) -> Option<String> {
+        let said = self.schemas.validate(document, self.by_file[file]);
+        said.err().map(|error| format!("{error:#}"))
+    }
 }
 
 /// All documents of ours in the YAML files below a folder, with where they came from.
@@ -66,7 +77,7 @@ fn documents_below(folder: &Path, found: &mut Vec<(String, Value)>) {
 
 #[test]
 fn every_example_is_valid_to_an_independent_validator() {
-    let validators = validators();
+    let validators = Validators::new();
     let mut documents = Vec::new();
     documents_below(&project_folder("example-repo"), &mut documents);
     for text in [
@@ -80,12 +91,9 @@ fn every_example_is_valid_to_an_independent_validator() {
     }
     for (place, document) in documents {
         let kind = Kind::parse(document["kind"].as_str().unwrap()).unwrap();
-        for validator in [&validators[&file_name(kind)], &validators["metrom.json"]] {
-            let errors: Vec<String> = validator
-                .iter_errors(&document)
-                .map(|e| e.to_string())
-                .collect();
-            assert!(errors.is_empty(), "{place}: {errors:?}");
+        for file in [file_name(kind).as_str(), "metrom.json"] {
+            let complaint = validators.complaint(file, &document);
+            assert_eq!(complaint, None, "{place}");
         }
     }
 }
@@ -199,9 +207,10 @@ const STRUCTURAL: [&str; 6] = [
 
 #[test]
 fn full_documents_are_valid_to_both() {
-    let validators = validators();
+    let validators = Validators::new();
     for document in full_documents() {
-        assert!(validators["metrom.json"].is_valid(&document), "{document}");
+        let complaint = validators.complaint("metrom.json", &document);
+        assert_eq!(complaint, None, "{document}");
         let repo = Repo::empty().with("x.yaml", document.to_string());
         let catalog = repo.load();
         let own: Vec<_> = catalog
@@ -222,17 +231,15 @@ proptest! {
         path in prop::collection::vec(0_usize..8, 1..6),
         change in 0_usize..12,
     ) {
-        thread_local!(static VALIDATORS: BTreeMap<String, Validator> = validators());
+        thread_local!(static VALIDATORS: Validators = Validators::new());
         let mut document = full_documents().swap_remove(document);
         mutate(&mut document["spec"], &path, change);
-        let (is_valid, words) = VALIDATORS.with(|validators| {
-            let validator = &validators["metrom.json"];
-            (validator.is_valid(&document), validator.iter_errors(&document).map(|e| e.to_string()).collect::<Vec<_>>())
-        });
+        let complaint = VALIDATORS.with(|validators| validators.complaint("metrom.json", &document));
+        let is_valid = complaint.is_none();
         let catalog = Repo::empty().with("x.yaml", document.to_string()).load();
         let own: Vec<_> = catalog.diagnostics.iter().filter(|d| d.place.path.as_str() == "x.yaml").collect();
         let is_misshapen = own.iter().any(|d| STRUCTURAL.contains(&d.code));
-        prop_assert!(is_valid || !own.is_empty(), "only the validator sees: {:?}\n{}", words, document);
+        prop_assert!(is_valid || !own.is_empty(), "only the validator sees: {:?}\n{}", complaint, document);
         prop_assert!(!(is_valid && is_misshapen), "only we see: {:?}\n{}", own, document);
     }
 }
