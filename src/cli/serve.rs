@@ -106,8 +106,7 @@ fn reconciler(
     board: &Arc<Board>,
 ) -> (Arc<Reconciler>, Arc<WatchedSource>) {
     let mut ports = wiring.ports();
-    let clock = Arc::new(SystemClock);
-    let source = WatchedSource::new(ports.source, wiring.store.clone(), clock, metrics.clone());
+    let source = WatchedSource::new(ports.source, metrics.clone());
     let source = Arc::new(source);
     ports.source = source.clone();
     ports.locks = Arc::new(TimedLocks::new(ports.locks, metrics.clone()));

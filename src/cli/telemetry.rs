@@ -24,7 +24,8 @@ pub enum Audience {
 
 /// Starts logging at a level such as `info`; METROM_LOG overrides it (`debug`, `metrom=trace`, …).
 pub fn start(level: &str, format: LogFormat, audience: Audience) {
-    let fallback = EnvFilter::new(format!("warn,metrom={level}"));
+    // A slow disk is seen by sqlx at every statement, and is nobody's next move.
+    let fallback = EnvFilter::new(format!("warn,sqlx=error,metrom={level}"));
     let filter = EnvFilter::try_from_env("METROM_LOG").unwrap_or(fallback);
     let is_terminal = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt()

@@ -20,6 +20,8 @@ pub(crate) struct Model {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Service {
     pub builds: bool,
+    /// Where it names one; a service that builds may name what is built.
+    pub image: Option<String>,
     /// At least one container of it should be there.
     pub wanted: bool,
     /// Absolute paths on the machine that its containers see.
@@ -39,6 +41,7 @@ struct Written {
 #[derive(Deserialize)]
 struct WrittenService {
     build: Option<Value>,
+    image: Option<String>,
     scale: Option<u64>,
     deploy: Option<WrittenDeploy>,
     #[serde(default)]
@@ -96,6 +99,7 @@ impl Model {
             let replicas = service.deploy.and_then(|deploy| deploy.replicas);
             Service {
                 builds: service.build.is_some(),
+                image: service.image,
                 wanted: service.scale.or(replicas) != Some(0),
                 mounts,
             }
@@ -108,6 +112,12 @@ impl Model {
 
     pub fn builds(&self) -> bool {
         self.services.values().any(|service| service.builds)
+    }
+
+    /// Service and image of those that have to be pulled.
+    pub fn pulled(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pulled = self.services.iter().filter(|(_, s)| s.wanted && !s.builds);
+        pulled.filter_map(|(name, service)| Some((name.as_str(), service.image.as_deref()?)))
     }
 
     /// A second compose file that marks each service with a digest of what it mounts; `None` when

@@ -13,7 +13,7 @@ use super::command::Command;
 use super::compose::Model;
 use super::container::{self, Container, Standing};
 use super::files::{self, Change, NewFile};
-use super::operator::{Ended, Operator};
+use super::operator::Operator;
 use super::record::{self, StackRecord};
 use super::{advice, docker, dotenv};
 use crate::model::{ComposeSource, Digest, StackSpec, Stamp, Variable};
@@ -28,6 +28,8 @@ const DOING: &str = "compose up";
 const UP_WITHIN: Duration = Duration::from_secs(3600);
 /// From the last container started to the last health check passed.
 const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
+/// How long a container may fail and be started again by its restart policy.
+const FIRST_FAULTS: Duration = Duration::from_secs(45);
 /// Compose reads files and asks nobody.
 const CONFIG_WITHIN: Duration = Duration::from_secs(120);
 /// Between two looks at containers that are starting.
@@ -276,46 +278,66 @@ impl Stack<'_, '_> {
             self.keep([(OVERLAY, text)]).await?;
             files.push(overlay_path.as_str());
         }
-        let wait = HEALTHY_WITHIN.as_secs().to_string();
-        let mut args = vec!["up", "--detach", "--wait", "--wait-timeout", &wait];
-        args.extend(["--remove-orphans", "--quiet-pull"]);
+        // Without `--wait`, which gives up as soon as any container ends, even a task that came to
+        // its proper end, and so could not be told from a failure.
+        let mut args = vec!["up", "--detach", "--remove-orphans", "--quiet-pull"];
         if model.builds() {
             args.push("--build");
         }
         let command = self.compose(UP_WITHIN, &files, &args);
         let ended = self.op.attempt(DOING, &command, UP_WITHIN + GRACE).await?;
         if ended.code == 0 {
-            return Ok(());
+            return self.settle(model).await;
         }
-        self.settle(model, &ended).await
+        let mut faults = self.missing_images(model).await?;
+        if let Standing::Failed(more) = container::standing(model, &self.containers().await?) {
+            faults.extend(more);
+        }
+        Err(self.failed(faults, &ended.tail).await?)
     }
 
-    /// Waits on after an `up` that failed: it does so as soon as any container ends, even a task
-    /// that came to its proper end while others are still starting.
-    async fn settle(&self, model: &Model, ended: &Ended) -> Result<(), GuestError> {
+    /// The services whose image is not on the machine: compose's own words name only the service.
+    async fn missing_images(
+        &self,
+        model: &Model,
+    ) -> Result<Vec<(String, Option<String>)>, GuestError> {
+        let mut missing = Vec::new();
+        for (service, image) in model.pulled() {
+            let looking = Command::new("docker").args(["image", "inspect", "--format", ".", image]);
+            if self.op.try_ask(DOING, &looking.as_root()).await?.code != 0 {
+                let words = format!("image `{image}` of service `{service}` cannot be pulled");
+                missing.push((words, None));
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Waits until every service is up and healthy. A container that ended or restarts is given
+    /// a little time: it may have come before the one that it needs.
+    async fn settle(&self, model: &Model) -> Result<(), GuestError> {
         let began = Instant::now();
         loop {
             match container::standing(model, &self.containers().await?) {
                 Standing::Up => return Ok(()),
-                Standing::Starting if began.elapsed() < HEALTHY_WITHIN => {
-                    tokio::time::sleep(PAUSE).await;
-                }
+                Standing::Failed(_) if began.elapsed() < FIRST_FAULTS => {}
+                Standing::Failed(faults) => return Err(self.failed(faults, "").await?),
+                Standing::Starting if began.elapsed() < HEALTHY_WITHIN => {}
                 Standing::Starting => {
                     let waited = HEALTHY_WITHIN.as_secs();
-                    let output = format!("not healthy after {waited} s\n{}", ended.tail);
+                    let output = format!("not healthy after {waited} s");
                     return Err(self.op.failed(DOING, output));
                 }
-                Standing::Failed(faults) => return Err(self.failed(faults, ended).await?),
             }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
     async fn failed(
         &self,
         faults: Vec<(String, Option<String>)>,
-        ended: &Ended,
+        tail: &str,
     ) -> Result<GuestError, GuestError> {
-        let mut output = vec![ended.tail.clone()];
+        let mut output = vec![tail.to_owned()];
         for (words, container) in faults {
             output.push(words);
             let Some(container) = container else {

@@ -6,14 +6,13 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::Metrics;
-use crate::model::{EnvName, EventKind, Revision, Snapshot};
-use crate::port::{Clock, Lock, LockError, Locks, Source, SourceError, Store};
+use crate::model::{EnvName, Revision, Snapshot};
+use crate::port::{Lock, LockError, Locks, Source, SourceError};
 
-/// A source that tells when it moves, and when it cannot be used.
+/// A source that remembers what was read last, and whose faults are counted. Its events are told
+/// by the loop.
 pub struct WatchedSource {
     inner: Arc<dyn Source>,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
     metrics: Metrics,
     last: Mutex<Last>,
 }
@@ -22,22 +21,14 @@ pub struct WatchedSource {
 #[derive(Default)]
 struct Last {
     revision: Option<Revision>,
-    fault: Option<String>,
     snapshot: Option<Arc<Snapshot>>,
 }
 
 impl WatchedSource {
     #[must_use]
-    pub fn new(
-        inner: Arc<dyn Source>,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        metrics: Metrics,
-    ) -> Self {
+    pub fn new(inner: Arc<dyn Source>, metrics: Metrics) -> Self {
         Self {
             inner,
-            store,
-            clock,
             metrics,
             last: Mutex::default(),
         }
@@ -58,26 +49,6 @@ impl WatchedSource {
     fn with<T>(&self, look: impl FnOnce(&mut Last) -> T) -> T {
         look(&mut self.last.lock().unwrap_or_else(PoisonError::into_inner))
     }
-
-    /// What is worth an event: a new revision, or a fault that is not the one before.
-    fn news(&self, head: &Result<Revision, SourceError>) -> Option<EventKind> {
-        self.with(|last| match head {
-            Ok(revision) => {
-                last.fault = None;
-                let is_new = last.revision.as_ref() != Some(revision);
-                last.revision = Some(revision.clone());
-                is_new.then(|| EventKind::SourceMoved {
-                    revision: revision.to_string(),
-                })
-            }
-            Err(error) => {
-                let message = error.to_string();
-                let is_new = last.fault.as_ref() != Some(&message);
-                last.fault = Some(message.clone());
-                is_new.then_some(EventKind::SourceFault { message })
-            }
-        })
-    }
 }
 
 #[async_trait]
@@ -85,16 +56,8 @@ impl Source for WatchedSource {
     async fn head(&self) -> Result<Revision, SourceError> {
         let head = self.inner.head().await;
         self.metrics.source_fault(head.is_err());
-        if let Some(news) = self.news(&head) {
-            match &head {
-                Ok(revision) => tracing::info!(%revision, "the repository is at {revision}"),
-                Err(error) => {
-                    tracing::error!(%error, "the repository cannot be used; the last good revision stays the target")
-                }
-            }
-            if let Err(error) = self.store.put_event(self.clock.now(), None, &news).await {
-                tracing::warn!(%error, "an event was not kept");
-            }
+        if let Ok(revision) = &head {
+            self.with(|last| last.revision = Some(revision.clone()));
         }
         head
     }

@@ -62,6 +62,7 @@ pub struct EnvironmentSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compose: Option<ComposeFile>,
     /// Values for the parameters of the template; with `compose`, any variables.
+    #[schemars(extend("propertyNames" = {"not": {"pattern": "^(METROM_|COMPOSE_|DOCKER_)"}}))]
     pub parameters: BTreeMap<ParameterName, ParameterValue>,
     /// What the machine is like.
     pub machine: MachineShape,

@@ -114,6 +114,6 @@ impl JsonSchema for ParameterName {
         "ParameterName".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^(?!METROM_|COMPOSE_|DOCKER_)[A-Za-z_][A-Za-z0-9_]*$" })
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" })
     }
 }

@@ -32,6 +32,7 @@ pub struct TemplateSpec {
     /// What the machine is like where the environment does not say otherwise.
     pub machine: MachineShape,
     /// What an environment can set; compose sees each as a variable of that name.
+    #[schemars(extend("propertyNames" = {"not": {"pattern": "^(METROM_|COMPOSE_|DOCKER_)"}}))]
     pub parameters: BTreeMap<ParameterName, Parameter>,
 }
 

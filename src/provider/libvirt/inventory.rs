@@ -264,7 +264,8 @@ fn has_gone(pool: &StoragePool, name: &str, error: &Error) -> bool {
         || (pool.refresh(0).is_ok() && storage::find(pool, name).is_ok_and(|v| v.is_none()))
 }
 
-fn is_paused(domain: &Domain) -> Result<bool, Fault> {
+/// Whether its processors stand still, by hand or because its disk is full.
+pub fn is_paused(domain: &Domain) -> Result<bool, Fault> {
     let (state, _) = domain.state()?;
     Ok(state.is(virt::domain::DomainState::Paused))
 }

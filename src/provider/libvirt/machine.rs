@@ -14,6 +14,7 @@ use virt::sys;
 
 use super::domain::{Definition, Seen, resized};
 use super::fault::{Fault, found};
+use super::inventory::is_paused;
 use super::kvm::Accel;
 use super::mark::Mark;
 use super::name::{self, DataVolume};
@@ -170,6 +171,10 @@ pub fn start(conn: &Connect, id: &LiveId) -> Result<(), Fault> {
 }
 
 fn boot(conn: &Connect, domain: &Domain) -> Result<(), Fault> {
+    if is_paused(domain)? {
+        domain.resume()?;
+        return Ok(());
+    }
     if domain.is_active()? {
         return Ok(());
     }

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::{SqlSafeStr as _, SqlitePool};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{SqlSafeStr as _, SqlitePool};
 
 use super::convert::chain;
 use crate::port::StoreError;
@@ -19,11 +19,8 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const CONNECTIONS: u32 = 4;
 
 /// Every change of the tables, in order. A file that was once released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "history",
-    include_str!("../migrations/0001_history.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 1] =
+    [(1, "history", include_str!("../migrations/0001_history.sql"))];
 
 fn migrator() -> Migrator {
     let one = |(version, what, sql): (i64, &'static str, &'static str)| {

@@ -53,12 +53,7 @@ impl Bench {
         let metrics = Metrics::default();
         let (wake, wakes) = tokio::sync::mpsc::unbounded_channel();
         let shared = Arc::new(world.clone());
-        let source = WatchedSource::new(
-            shared.clone(),
-            store.clone(),
-            shared.clone(),
-            metrics.clone(),
-        );
+        let source = WatchedSource::new(shared.clone(), metrics.clone());
         let source = Arc::new(source);
         let viewer = Viewer::new(
             source.clone(),
