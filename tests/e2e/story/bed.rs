@@ -407,10 +407,10 @@ fn publish_source(root: &Path) {
 /// Everything in a folder into another.
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
+    let everything = from.join(".");
     run(Command::new("cp")
         .arg("--recursive")
-        .arg("--no-target-directory")
-        .args([from, to]));
+        .args([&everything, to]));
 }
 
 fn call(script: &str, args: &[&str]) {
