@@ -2,3 +2,5 @@
 
 #[cfg(feature = "libvirt")]
 mod provider;
+#[cfg(feature = "libvirt")]
+mod story;

@@ -1,0 +1,147 @@
+//! How `metrom serve` keeps the environment as it is declared.
+
+use serde_json::{Value, json};
+
+use super::bed::{Bed, DOMAIN, ENV, REPOSITORY, signature};
+use super::host;
+use super::wait::{BOOT, CHANGE, seen};
+
+const NOTE: &str = "written before the machine was cut off\n";
+
+pub fn serve_answers_over_http(bed: &mut Bed) {
+    bed.serve();
+    bed.until_served_within(CHANGE, "the first sync", |bed| {
+        let syncs = bed.metric("metrom_sync_seconds_count")?;
+        seen(syncs >= 1.0, syncs)
+    });
+    assert_eq!(bed.ask("/readyz").unwrap().status, 200);
+    let all = bed.ask_json("/api/v1/environments").unwrap();
+    assert_eq!(all[0]["name"], ENV);
+    assert_eq!(all[0]["status"], "healthy", "{all}");
+    assert_eq!(bed.metric("metrom_source_fault"), Ok(0.0));
+    assert_eq!(bed.ask("/api/v1/environments/nobody").unwrap().status, 404);
+}
+
+/// The service polls once an hour here, so whatever it does, it was woken to.
+pub fn a_forged_webhook_is_refused_and_a_signed_one_brings_the_change(bed: &mut Bed) {
+    bed.repository.replace(
+        "templates/journal/site.conf",
+        "first edition",
+        "second edition",
+    );
+    bed.repository
+        .replace("metrom.yaml", "poll: 1h", "poll: 20s");
+    let revision = bed.repository.push("the second edition");
+    let body = json!({"repository": {"url": REPOSITORY}, "after": revision}).to_string();
+
+    let others = signature(&format!("{body} "));
+    for forged in [
+        None,
+        Some(others.as_str()),
+        Some("sha256="),
+        Some("nonsense"),
+    ] {
+        let answer = bed.send_webhook(&body, forged);
+        assert_eq!(answer.status, 401, "{forged:?}: {answer:?}");
+        assert_eq!(answer.json()["code"], "bad_signature");
+    }
+    // A look at everything takes as long as the beginning of a sync, and does not tell the loop.
+    assert_eq!(bed.environment().unwrap()["revision"], revision.as_str());
+    assert!(
+        !bed.serve_log().contains(&revision),
+        "somebody was woken:\n{}",
+        bed.serve_log()
+    );
+    assert_eq!(bed.page("/edition").unwrap(), "first edition\n");
+
+    let answer = bed.send_webhook(&body, Some(&signature(&body)));
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(answer.json()["repository"], true);
+    until_edition(bed, "second edition\n");
+    until_healthy_at(bed, &revision);
+    let run = &bed.runs().unwrap()[0];
+    assert_eq!(run["trigger"], "webhook", "{run}");
+    assert_eq!(run["revision"], revision.as_str());
+    assert_eq!(run["state"], "succeeded");
+    assert_eq!(lines(run).len(), 1, "only the stack is concerned: {run}");
+}
+
+pub fn serve_stops_when_it_is_asked_to_and_goes_on_after_a_start(bed: &mut Bed) {
+    let stopped = bed.stop_serve().with_code(0);
+    assert!(
+        stopped.stderr.contains("asked to stop"),
+        "{}",
+        stopped.stderr
+    );
+    // With the settings as they are now: from here a poll is enough to notice anything.
+    bed.serve();
+    bed.until_served_within(CHANGE, "the environment healthy", |bed| {
+        let environment = bed.environment()?;
+        seen(environment["status"] == "healthy", environment)
+    });
+}
+
+pub fn a_container_that_somebody_removed_comes_back(bed: &mut Bed) {
+    bed.in_container(&["sh", "-c", "printf %s \"$1\" > /notes/entry", "sh", NOTE]);
+    let before = bed.container_id();
+    let container = format!("{ENV}-web-1");
+    bed.metrom(&["exec", ENV, "--", "docker", "rm", "--force", &container])
+        .with_code(0);
+    bed.until_served_within(CHANGE, "the page is back", |bed| bed.page("/edition"));
+    assert_ne!(bed.container_id(), before);
+    require_run_because(bed, "service web gone → running");
+    assert_eq!(bed.page("/notes/entry").unwrap(), NOTE);
+}
+
+pub fn a_machine_that_was_cut_off_comes_back_with_its_data(bed: &mut Bed) {
+    bed.gather_machine();
+    let (identity, process) = host::incarnation(DOMAIN);
+    host::virsh(&["destroy", DOMAIN]);
+    bed.until_served_within(BOOT, "the machine runs again", |_| {
+        seen(host::is_running(DOMAIN), "it does not run")
+    });
+    let (identity_now, process_now) = host::incarnation(DOMAIN);
+    assert_eq!(identity_now, identity, "the same machine");
+    assert_ne!(process_now, process, "by another process");
+    let note = bed.until_served_within(BOOT, "the note is served", |bed| bed.page("/notes/entry"));
+    assert_eq!(note, NOTE);
+    bed.until_served_within(CHANGE, "nothing is left to do", |bed| {
+        let environment = bed.environment()?;
+        seen(environment["status"] == "healthy", environment)
+    });
+    require_run_because(bed, "power stopped → running");
+    assert_eq!(host::domains(ENV), [DOMAIN]);
+}
+
+pub fn until_edition(bed: &Bed, edition: &str) {
+    bed.until_served_within(CHANGE, edition.trim(), |bed| {
+        let page = bed.page("/edition")?;
+        seen(page == edition, page)
+    });
+}
+
+pub fn until_healthy_at(bed: &Bed, revision: &str) {
+    bed.until_served_within(CHANGE, "it is healthy", |bed| bed.is_healthy_at(revision));
+}
+
+/// That somewhere on the books this is the cause of something done.
+fn require_run_because(bed: &Bed, cause: &str) {
+    let runs = bed.runs().unwrap();
+    let done = runs
+        .iter()
+        .filter(|run| run["state"] == "succeeded")
+        .flat_map(lines);
+    let done: Vec<String> = done.collect();
+    assert!(
+        done.iter().any(|line| line.contains(cause)),
+        "`{cause}` in {done:#?}"
+    );
+}
+
+/// The steps of a run, as its plan showed them.
+fn lines(run: &Value) -> Vec<String> {
+    let steps = run["steps"].as_array().unwrap().iter();
+    steps
+        .map(|step| step["line"].as_str().unwrap().to_owned())
+        .collect()
+}
