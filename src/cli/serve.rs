@@ -12,7 +12,6 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
-use super::system::SystemClock;
 use super::wiring::{self, Wiring};
 use super::{Global, place};
 use crate::http::{App, Board, Metrics, TimedLocks, WatchedSource};

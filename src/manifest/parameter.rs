@@ -68,7 +68,7 @@ pub(super) fn check_declaration(
         let mark = node.nearest(&["minimum"]).mark;
         let message = format!("no number is at least {least} and at most {most}");
         let help = Some("exchange `minimum` and `maximum`".to_owned());
-        return vec![Problem::new(mark, "contradiction", message, help)];
+        return vec![Problem::new(mark, "empty-range", message, help)];
     }
     let value = parameter.default_value();
     let misfit = value.and_then(|value| misfit(name, parameter, &value, default));

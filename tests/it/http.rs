@@ -3,7 +3,7 @@
 #[path = "http/support.rs"]
 mod support;
 
-use metrom::model::{EventKind, Trigger};
+use metrom::model::Trigger;
 use metrom::reconcile::Wake;
 use serde_json::{Value, json};
 

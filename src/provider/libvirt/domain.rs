@@ -69,8 +69,12 @@ impl Definition {
             Some(kernel) => os
                 .child(Node::new("kernel").text(&kernel.kernel))
                 .child(Node::new("initrd").text(&kernel.initrd))
-                .child(Node::new("cmdline").text(format!("{} console=ttyS0", kernel.cmdline))),
+                .child(Node::new("cmdline").text(self.cmdline(kernel))),
         }
+    }
+
+    fn cmdline(&self, kernel: &Kernel) -> String {
+        format!("{} console=ttyS0{}", kernel.cmdline, self.accel.cmdline())
     }
 
     fn devices(&self) -> Node {
@@ -305,7 +309,7 @@ mod tests {
         let cmdline = xml.at("os/cmdline").unwrap();
         assert_eq!(
             cmdline.content(),
-            "root=LABEL=rootfs a=\"<&>\" console=ttyS0"
+            "root=LABEL=rootfs a=\"<&>\" console=ttyS0 mitigations=off tsc=reliable"
         );
     }
 
