@@ -297,6 +297,18 @@ impl Reconciler {
         Ok((run, outcomes))
     }
 
+    /// Records as interrupted what a dropped sync of that environment left open.
+    pub(super) async fn abandon(&self, env: &EnvName) {
+        // Whoever holds the lock meanwhile does this with its own next run.
+        let Ok(Some(_lock)) = self.ports.locks.try_lock(env).await else {
+            return;
+        };
+        let now = self.ports.clock.now();
+        if let Err(error) = self.ports.store.interrupt_runs(env, now).await {
+            tracing::warn!(%env, %error, "the end of a run was not kept");
+        }
+    }
+
     async fn announce_steps(&self, run: &Run, outcomes: &Outcomes, plan: &Plan) {
         for step in &plan.steps {
             let Some(outcome) = outcomes.get(&step.id) else {
