@@ -4,6 +4,7 @@
 //! nothing foreign touched. `METROM_SEEDS=n` runs more seeds, `METROM_SEED=n` one of them again.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use metrom::model::{
     EnvName, Key, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Power, ProviderName,
     Revision, Trigger,
 };
+use metrom::port::Store;
 use metrom::reconcile::{Attempt, End, Ports, Reconciler, SyncReport};
 use metrom::world::declare::{Declared, Environment};
 use metrom::world::{Faults, Flavor, World};
@@ -288,6 +290,9 @@ impl Story {
     /// for some rounds, since what was made without an answer may be listed only then.
     fn calm(&mut self, reconciler: &mut Reconciler) -> Result<(), String> {
         self.world.set_faults(Faults::LAG);
+        for provider in &self.hosts {
+            self.world.cut_off(provider, 0);
+        }
         let mut quiet = 0;
         let mut last = Vec::new();
         for _ in 0..ROUNDS {
@@ -344,9 +349,34 @@ impl Story {
                 return Err(format!("the data of {env} was lost"));
             }
         }
-        self.names
-            .iter()
-            .try_for_each(|env| self.check_environment(env))
+        let checked = self.names.iter().map(|env| self.check_environment(env));
+        checked
+            .collect::<Result<(), String>>()
+            .map_err(|reason| format!("{reason}\n{}", plans.concat()))
+    }
+
+    /// What was declared last, what is there, and every run with its steps.
+    fn told(&self) -> String {
+        let mut text = format!("{:#?}\n", self.declared.environments);
+        for host in &self.hosts {
+            for object in self.world.objects(host) {
+                let _ = writeln!(text, "on {host}: {object:?}");
+            }
+        }
+        let runs = self
+            .world
+            .run(async { Store::runs(&self.world, None, 99).await });
+        for run in runs.into_iter().flatten().flatten().rev() {
+            let (id, env, at) = (&run.id, &run.env, run.started);
+            let _ = writeln!(text, "\n{id} {env} {at} {:?}", run.state);
+            for step in &run.steps {
+                let _ = writeln!(text, "  {} {:?}", step.line, step.outcome);
+            }
+            for held in &run.held {
+                let _ = writeln!(text, "  {held}");
+            }
+        }
+        text
     }
 
     fn check_environment(&self, env: &EnvName) -> Result<(), String> {
@@ -440,6 +470,16 @@ fn live(seed: u64, is_forgetful: bool) -> Result<(), String> {
     if is_forgetful {
         story.world.forget_intents();
     }
+    play(&mut story)
+}
+
+/// Lives one seed to its end, and tells everything that was done when it went wrong.
+fn live_and_tell(seed: u64) -> Result<(), String> {
+    let mut story = Story::new(seed);
+    play(&mut story).map_err(|reason| format!("{reason}\n\n{}", story.told()))
+}
+
+fn play(story: &mut Story) -> Result<(), String> {
     let mut reconciler = reconciler(&story.world);
     if story.rng.random_bool(0.4) {
         story.calm(&mut reconciler)?;
@@ -500,7 +540,7 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn ten_thousand_worlds_with_faults_converge() {
     if let Some(seed) = number("METROM_SEED") {
-        return live(seed, false).unwrap();
+        return live_and_tell(seed).unwrap_or_else(|reason| panic!("{reason}"));
     }
     let seeds = number("METROM_SEEDS").unwrap_or(SEEDS);
     let (count, first) = live_all(seeds, false);
