@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::{Hands, Outcomes, apply, chain};
 use super::gate::DataVolumes;
+use super::library::Library;
 use super::onlook::{News, Nobody, Onlooker, announce};
 use super::plan::Attempt;
 use super::tick::Tick;
@@ -118,6 +119,13 @@ impl Reconciler {
     #[must_use]
     pub fn watched_by(mut self, onlooker: Arc<dyn Onlooker>) -> Self {
         self.onlooker = onlooker;
+        self
+    }
+
+    /// With what others have read and rendered, and who share what this one does.
+    #[must_use]
+    pub fn sharing(mut self, library: Arc<Library>) -> Self {
+        self.viewer = self.viewer.sharing(library);
         self
     }
 
