@@ -24,6 +24,7 @@ pub struct Library {
 struct Rendered {
     at: Timestamp,
     facts: Facts,
+    catalog: Arc<Catalog>,
     desired: Arc<Desired>,
 }
 
@@ -55,40 +56,57 @@ impl Library {
     /// **Assumptions.** As for [`render`].
     pub fn desired(
         &self,
-        catalog: &Catalog,
+        catalog: &Arc<Catalog>,
         env: &EnvName,
         now: Timestamp,
         facts: Facts,
     ) -> Arc<Desired> {
-        let known = hold(&self.rendered)
-            .get(env)
-            .filter(|rendered| rendered.is_still(catalog, &facts, now))
-            .map(|rendered| Arc::clone(&rendered.desired));
-        known.unwrap_or_else(|| {
-            let desired = Arc::new(render(catalog, env, now, &facts));
-            let rendered = Rendered {
+        let before = hold(&self.rendered).remove(env);
+        let rendered = match before.filter(|before| before.is_still(catalog, &facts, now)) {
+            Some(before) => before.at_revision(catalog),
+            None => Rendered {
                 at: now,
+                desired: Arc::new(render(catalog, env, now, &facts)),
                 facts,
-                desired: Arc::clone(&desired),
-            };
-            hold(&self.rendered).insert(env.clone(), rendered);
-            desired
-        })
+                catalog: Arc::clone(catalog),
+            },
+        };
+        let desired = Arc::clone(&rendered.desired);
+        hold(&self.rendered).insert(env.clone(), rendered);
+        desired
     }
 }
 
 impl Rendered {
-    /// Whether rendering would give the same again.
+    /// Whether rendering would give the same again, but for the revision.
     fn is_still(&self, catalog: &Catalog, facts: &Facts, now: Timestamp) -> bool {
         let Self {
             at,
             facts: known,
+            catalog: before,
             desired,
         } = self;
-        desired.revision == catalog.revision
+        let is_declared_alike =
+            before.revision == catalog.revision || before.agrees_on(&desired.env, catalog);
+        is_declared_alike
             && known == facts
             && *at <= now
             && desired.until.is_none_or(|until| now < until)
+    }
+
+    fn at_revision(self, catalog: &Arc<Catalog>) -> Self {
+        if self.desired.revision == catalog.revision {
+            return self;
+        }
+        let desired = Desired {
+            revision: catalog.revision.clone(),
+            ..Desired::clone(&self.desired)
+        };
+        Self {
+            catalog: Arc::clone(catalog),
+            desired: Arc::new(desired),
+            ..self
+        }
     }
 }
 
