@@ -31,7 +31,7 @@ const MUTANTS: u64 = 200;
 const ROUNDS: usize = 40;
 
 /// So many quiet rounds in a row; more than a listing lags.
-const QUIET: usize = 4;
+const QUIET: usize = 3;
 
 pub fn reconciler(world: &World) -> Reconciler {
     let world = Arc::new(world.clone());
@@ -177,6 +177,18 @@ impl Story {
             if declared.is_none_or(|e| e.expires.is_some()) {
                 self.ended.insert(name.clone());
             }
+        }
+    }
+
+    /// Whatever is wrong with the declaration is put right.
+    fn mend(&mut self) {
+        let before = self.declared.clone();
+        self.declared.garbage = None;
+        for environment in self.declared.environments.values_mut() {
+            environment.is_broken = false;
+        }
+        if self.declared != before {
+            self.push();
         }
     }
 
@@ -508,11 +520,7 @@ fn play(story: &mut Story) -> Result<(), String> {
         }
         story.trouble(&mut reconciler)?;
     }
-    story.declared.garbage = None;
-    for environment in story.declared.environments.values_mut() {
-        environment.is_broken = false;
-    }
-    story.push();
+    story.mend();
     story.calm(&mut reconciler)?;
     story.check(&reconciler)
 }
