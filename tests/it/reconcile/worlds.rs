@@ -418,9 +418,8 @@ impl Story {
             }
             return Ok(());
         };
-        let is_elsewhere = volumes
-            .iter()
-            .any(|v| !volumes_on(&self.world, &declared.placement, env).contains(&v.id));
+        let here = self::volumes(&self.world, &declared.placement, env);
+        let is_elsewhere = volumes.len() > here.len();
         if is_elsewhere {
             // Moving data is a person's decision: held, and whatever is there stays.
             return Ok(());
@@ -449,14 +448,7 @@ impl Story {
 fn is_quiet(report: &SyncReport) -> bool {
     let held = report.plan().into_iter().flat_map(|plan| &plan.held);
     let mut reasons = held.map(|held| &held.reason);
-    report.end == End::Settled && !reasons.any(|reason| reason.contains("does not list it yet"))
-}
-
-fn volumes_on(world: &World, provider: &ProviderName, env: &EnvName) -> BTreeSet<LiveId> {
-    volumes(world, provider, env)
-        .into_iter()
-        .map(|object| object.id)
-        .collect()
+    report.end == End::Settled && !reasons.any(|reason| reason.contains("list it yet"))
 }
 
 async fn sync_all(reconciler: &Reconciler) -> Vec<SyncReport> {
@@ -505,6 +497,7 @@ fn live_and_tell(seed: u64) -> Result<(), String> {
 fn play(story: &mut Story) -> Result<(), String> {
     let mut reconciler = story.process();
     if story.rng.random_bool(0.4) {
+        story.mend();
         story.calm(&mut reconciler)?;
     }
     for _ in 0..story.rng.random_range(1..4) {
