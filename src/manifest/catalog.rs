@@ -105,6 +105,13 @@ impl Catalog {
         }
     }
 
+    /// Whether an environment is good at both revisions and comes to the same.
+    #[must_use]
+    pub fn agrees_on(&self, env: &EnvName, other: &Self) -> bool {
+        let here = self.effective.get(env);
+        here.is_some() && here == other.effective.get(env) && self.owner == other.owner
+    }
+
     /// Whether every document could be told: if not, an absent environment may just be unreadable,
     /// and nothing must be pruned.
     #[must_use]

@@ -22,6 +22,6 @@ mod shape;
 pub mod yaml;
 
 pub use catalog::{Catalog, Environment, Repository, StackFiles, Standing, Template};
-pub use load::load;
+pub use load::{Loader, load};
 pub use render::{Facts, references, render};
 pub use schema::Policies;

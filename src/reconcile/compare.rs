@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::model::text::mib;
 use crate::model::{
     CheckoutSpec, Digest, Effect, FieldChange, LiveCheckout, LiveId, LiveMachine, LiveService,
-    LiveStack, LiveVolume, MachineSpec, Power, Revision, Spec, VolumeSpec,
+    LiveStack, LiveVolume, MachineSpec, Power, Revision, VolumeSpec,
 };
 
 fn change(field: &'static str, from: String, to: String, effect: Effect) -> FieldChange {
@@ -21,12 +21,12 @@ fn change(field: &'static str, from: String, to: String, effect: Effect) -> Fiel
 }
 
 /// `attached`: the live volumes that the machine should have.
-/// `stamped`: the digest of the declaration that the machine was made from, if it says so.
+/// `digests`: of the declaration that the machine was made from, if it says so, and of this one.
 #[must_use]
 pub fn machine(
     spec: &MachineSpec,
     live: &LiveMachine,
-    stamped: Option<&Digest>,
+    digests: Option<(&Digest, &Digest)>,
     attached: &BTreeSet<LiveId>,
 ) -> Vec<FieldChange> {
     let MachineSpec {
@@ -70,7 +70,7 @@ pub fn machine(
         fields.push(change("volumes", from, to, Effect::Replace));
     }
     let is_replaced = fields.iter().any(|f| f.effect == Effect::Replace);
-    if !is_replaced && needs_new_machine(spec, stamped) {
+    if !is_replaced && digests.is_some_and(needs_new_machine) {
         // Image and volumes are as declared, so only the disk is left; its live size is the
         // guest's affair and is not asked for.
         let to = mib(*disk_mib);
@@ -79,9 +79,8 @@ pub fn machine(
     fields
 }
 
-fn needs_new_machine(spec: &MachineSpec, stamped: Option<&Digest>) -> bool {
-    let wanted = Spec::Machine(spec.clone()).digest();
-    stamped.is_some_and(|stamped| stamped.halves().0 != wanted.halves().0)
+fn needs_new_machine((stamped, wanted): (&Digest, &Digest)) -> bool {
+    stamped.halves().0 != wanted.halves().0
 }
 
 /// A smaller size is a change as well; that it cannot be done is for the gate to say.

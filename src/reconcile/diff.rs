@@ -128,8 +128,9 @@ impl Facts<'_> {
         let id = |key| keeper::volume(self.desired, self.observed, key).map(|live| live.id.clone());
         let attached: BTreeSet<LiveId> = spec.volumes.iter().filter_map(id).collect();
         let stamped = live.stamp.as_ref().and_then(|stamp| stamp.digest.as_ref());
+        let digests = stamped.map(|stamped| (stamped, &self.resource.digest));
         let machine = live.fields.as_machine()?;
-        self.by_fields(live, compare::machine(spec, machine, stamped, &attached))
+        self.by_fields(live, compare::machine(spec, machine, digests, &attached))
     }
 
     /// Whether what this one stands on is made anew by this plan.

@@ -110,6 +110,7 @@ impl Gate<'_> {
             .or_else(|| self.foreign(change))
             .or_else(|| self.under_way(change))
             .or_else(|| self.data_elsewhere(change))
+            .or_else(|| self.data_unseen(change))
             .or_else(|| self.data_unlisted(change))
             .or_else(|| self.shrink(change))
             .or_else(|| self.local_work(change))
@@ -218,6 +219,32 @@ impl Gate<'_> {
             "its data is on {provider} and is not moved by itself; declare `placement: {provider}` \
              again, or `metrom destroy {env} --data` first"
         ))
+    }
+
+    /// It may be elsewhere all the same: where nobody can look now, or not listed there yet.
+    fn data_unseen(&self, change: &Change) -> Option<String> {
+        let is_new_volume = matches!(change.key, Key::Volume(_)) && change.cause == Cause::Missing;
+        let here = self.desired.provider.as_ref().filter(|_| is_new_volume)?;
+        let is_unlisted = |intent: &&Intent| match intent.state {
+            IntentState::Confirmed { .. } => intent.key == change.key && intent.provider != *here,
+            // Whoever got no answer put no data there.
+            IntentState::Ambiguous => false,
+        };
+        if let Some(Intent { provider, .. }) = self.intents.iter().find(is_unlisted) {
+            return Some(format!(
+                "it was made on {provider}, which does not list it yet"
+            ));
+        }
+        let is_elsewhere = |scope: &Scope| match scope {
+            Scope::Provider(provider) => provider != here,
+            Scope::Guest => false,
+        };
+        let gap = self
+            .observed
+            .gaps
+            .iter()
+            .find(|gap| is_elsewhere(&gap.scope))?;
+        Some(format!("{}; its data may be there", gap.reason))
     }
 
     /// A running machine that has a volume which is not listed still has the data.

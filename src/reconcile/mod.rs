@@ -6,7 +6,7 @@
 //! creations from happening twice, [`queue`] and [`backoff`] say which environment is next.
 //!
 //! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
-//! read), [`mod@sync`] one whole sync, [`apply`] does a plan by taking each [`step`], [`settle`]
+//! read, and looks up in the [`library`] what it knows already), [`mod@sync`] one whole sync, [`apply`] does a plan by taking each [`step`], [`settle`]
 //! repeats it until nothing is left to do, [`runner`] is the loop of `metrom serve`.
 
 pub mod apply;
@@ -17,6 +17,7 @@ pub mod diff;
 pub mod gate;
 pub mod intent;
 pub mod keeper;
+pub mod library;
 pub mod notes;
 pub mod observe;
 pub mod onlook;
@@ -32,6 +33,7 @@ pub mod tick;
 pub mod view;
 
 pub use gate::{DataVolumes, Policy, Prune};
+pub use library::Library;
 pub use notes::Notes;
 pub use observe::Inventories;
 pub use onlook::{News, Nobody, Onlooker};

@@ -143,6 +143,12 @@ impl Queue {
     pub fn running(&self) -> usize {
         self.running
     }
+
+    /// The keys that were given out and have not come back.
+    pub fn under_way(&self) -> impl Iterator<Item = &EnvName> {
+        let running = self.entries.iter().filter(|(_, entry)| entry.is_running);
+        running.map(|(env, _)| env)
+    }
 }
 
 impl Entry {

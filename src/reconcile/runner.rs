@@ -117,12 +117,28 @@ impl Runner {
                 Heard::Stop => break,
             }
         }
-        let finish = pin!(async { while running.next().await.is_some() {} });
-        let grace = pin!(reconciler.clock().sleep(self.pace.grace));
-        if let Either::Right(_) = select(finish, grace).await {
-            tracing::warn!(
-                "steps were still running at the end of the grace time; the next start goes on from there"
-            );
+        self.finish(running).await;
+    }
+
+    /// Lets running steps finish within the grace time. What is still running then is dropped, and
+    /// its run is recorded as interrupted: the next start goes on from what it left.
+    async fn finish(&mut self, mut running: Running<'_>) {
+        let (reconciler, grace) = (Arc::clone(&self.reconciler), self.pace.grace);
+        {
+            let finish = pin!(async {
+                while let Some(report) = running.next().await {
+                    self.take_back(&report);
+                }
+            });
+            let grace = pin!(reconciler.clock().sleep(grace));
+            if let Either::Left(_) = select(finish, grace).await {
+                return;
+            }
+        }
+        drop(running);
+        for env in self.queue.under_way() {
+            tracing::warn!(%env, "its steps were still running at the end of the grace time; the next start goes on from there");
+            reconciler.abandon(env).await;
         }
     }
 

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::{Hands, Outcomes, apply, chain};
 use super::gate::DataVolumes;
+use super::library::Library;
 use super::onlook::{News, Nobody, Onlooker, announce};
 use super::plan::Attempt;
 use super::tick::Tick;
@@ -118,6 +119,13 @@ impl Reconciler {
     #[must_use]
     pub fn watched_by(mut self, onlooker: Arc<dyn Onlooker>) -> Self {
         self.onlooker = onlooker;
+        self
+    }
+
+    /// With what others have read and rendered, and who share what this one does.
+    #[must_use]
+    pub fn sharing(mut self, library: Arc<Library>) -> Self {
+        self.viewer = self.viewer.sharing(library);
         self
     }
 
@@ -295,6 +303,18 @@ impl Reconciler {
         )
         .await;
         Ok((run, outcomes))
+    }
+
+    /// Records as interrupted what a dropped sync of that environment left open.
+    pub(super) async fn abandon(&self, env: &EnvName) {
+        // Whoever holds the lock meanwhile does this with its own next run.
+        let Ok(Some(_lock)) = self.ports.locks.try_lock(env).await else {
+            return;
+        };
+        let now = self.ports.clock.now();
+        if let Err(error) = self.ports.store.interrupt_runs(env, now).await {
+            tracing::warn!(%env, %error, "the end of a run was not kept");
+        }
     }
 
     async fn announce_steps(&self, run: &Run, outcomes: &Outcomes, plan: &Plan) {

@@ -1,27 +1,25 @@
 //! Looking at one environment: what should be, what is, and the plan. Cannot write anything.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
 use super::gate::{DataVolumes, Policy, Prune};
 use super::intent::{Reviewed, review};
+use super::library::Library;
 use super::notes::Notes;
 use super::observe::{Inventories, add_guest, add_guest_gap, assemble};
 use super::plan::{Attempt, plan};
 use super::tick::{References, Tick};
 use super::{keeper, target};
 use crate::manifest::schema::HostSpec;
-use crate::manifest::{Catalog, Facts, Policies, load, references, render, schema};
+use crate::manifest::{Catalog, Facts, Policies, references, schema};
 use crate::model::{
     Desired, EnvName, Inventory, Observed, OwnerName, Plan, Power, ProviderName, Revision,
     Timestamp,
 };
 use crate::port::{GuestObserver, GuestTarget, Observers, Refs, Source, SourceError, StoreError};
-
-/// Catalogs of so many revisions are kept: the newest, and the last good ones of what is broken.
-const CATALOGS: usize = 8;
 
 /// Looks at environments and plans, with ports that can only read.
 pub struct Viewer {
@@ -30,7 +28,7 @@ pub struct Viewer {
     providers: Arc<dyn Observers>,
     guests: Arc<dyn GuestObserver>,
     notes: Arc<dyn Notes>,
-    catalogs: Mutex<VecDeque<Arc<Catalog>>>,
+    library: Arc<Library>,
 }
 
 /// What was seen of one environment.
@@ -47,7 +45,7 @@ pub struct View {
 /// What should be, what is, and how to get there.
 #[derive(Debug)]
 pub struct Aim {
-    pub desired: Desired,
+    pub desired: Arc<Desired>,
     pub observed: Observed,
     pub plan: Plan,
     /// Notes of creations after this look; to be written by who may.
@@ -85,8 +83,15 @@ impl Viewer {
             providers,
             guests,
             notes,
-            catalogs: Mutex::default(),
+            library: Arc::default(),
         }
+    }
+
+    /// With what others have read and rendered, and who share what this one does.
+    #[must_use]
+    pub fn sharing(mut self, library: Arc<Library>) -> Self {
+        self.library = library;
+        self
     }
 
     /// Fetches the repository and asks every provider, all at once.
@@ -219,11 +224,12 @@ impl Viewer {
         tick: &Tick,
         env: &EnvName,
         verdict: Verdict,
-    ) -> Option<(Desired, Policy)> {
+    ) -> Option<(Arc<Desired>, Policy)> {
         let nothing = |catalog: &Catalog| {
             let owner = catalog.owner()?.clone();
             let revision = catalog.revision.clone();
-            Some(Desired::undeclared(owner, env.clone(), revision))
+            let nothing = Desired::undeclared(owner, env.clone(), revision);
+            Some(Arc::new(nothing))
         };
         let policy = |policies: &Policies, prune| Policy {
             data_volumes: match policies.data_volumes {
@@ -235,7 +241,7 @@ impl Viewer {
         match verdict {
             Verdict::Declared(catalog) => {
                 let facts = self.facts(tick, &catalog, env).await;
-                let desired = render(&catalog, env, tick.at, &facts);
+                let desired = self.library.desired(&catalog, env, tick.at, facts);
                 Some((desired, policy(&catalog.policies(), Prune::Allowed)))
             }
             Verdict::Gone(catalog) => Some((
@@ -249,13 +255,11 @@ impl Viewer {
             Verdict::Unwanted(owner, revision, data_volumes) => {
                 let prune = Prune::Asked;
                 let desired = Desired::undeclared(owner, env.clone(), revision);
-                Some((
-                    desired,
-                    Policy {
-                        data_volumes,
-                        prune,
-                    },
-                ))
+                let policy = Policy {
+                    data_volumes,
+                    prune,
+                };
+                Some((Arc::new(desired), policy))
             }
         }
     }
@@ -292,23 +296,11 @@ impl Viewer {
 
     /// The catalog of a revision, loaded once.
     pub(super) async fn catalog(&self, revision: &Revision) -> Result<Arc<Catalog>, SourceError> {
-        if let Some(catalog) = self.cached(revision) {
+        if let Some(catalog) = self.library.catalog(revision) {
             return Ok(catalog);
         }
         let snapshot = self.source.snapshot(revision).await?;
-        let catalog = Arc::new(load(&snapshot));
-        let mut kept = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.truncate(CATALOGS - 1);
-        kept.push_front(Arc::clone(&catalog));
-        Ok(catalog)
-    }
-
-    fn cached(&self, revision: &Revision) -> Option<Arc<Catalog>> {
-        let mut kept = self.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|c| c.revision == *revision)?;
-        let catalog = kept.remove(at)?;
-        kept.push_front(Arc::clone(&catalog));
-        Some(catalog)
+        Ok(self.library.read(&snapshot))
     }
 
     /// The catalogs that something may be aimed at: the head, and when that is not wholly good,

@@ -4,6 +4,8 @@
 mod architecture;
 #[path = "reconcile/golden.rs"]
 mod golden;
+#[path = "reconcile/library.rs"]
+mod library;
 #[path = "reconcile/live.rs"]
 mod live;
 #[path = "reconcile/serve.rs"]

@@ -3,26 +3,32 @@
 use std::sync::Arc;
 
 use super::super::finding::{Findings, UnitId, meant};
-use super::super::schema::json::schema_of;
 use super::super::schema::{API_VERSION, Kind};
 use super::super::shape::{self, shown};
-use super::super::yaml::{self, Data, Fault, Mark, Node};
+use super::super::yaml::{Data, Fault, Mark, Node};
 use super::declared::Document;
 use super::files::{Candidate, candidates};
+use super::texts::{Held, Texts};
 use crate::model::{EnvName, RepoPath, Snapshot};
 
 /// All documents of ours whose kind and name could be read; the rest are findings.
-pub(super) fn find(snapshot: &Snapshot, findings: &mut Findings) -> Vec<Document> {
+pub(super) fn find(snapshot: &Snapshot, texts: &Texts, findings: &mut Findings) -> Vec<Document> {
     let mut documents = Vec::new();
     for candidate in candidates(snapshot, findings) {
-        read_file(&candidate, findings, &mut documents);
+        read_file(&candidate, texts, findings, &mut documents);
     }
     documents
 }
 
-fn read_file(candidate: &Candidate<'_>, findings: &mut Findings, documents: &mut Vec<Document>) {
+fn read_file(
+    candidate: &Candidate<'_>,
+    texts: &Texts,
+    findings: &mut Findings,
+    documents: &mut Vec<Document>,
+) {
     let Candidate {
         path,
+        bytes,
         text,
         is_ours,
     } = candidate;
@@ -32,30 +38,30 @@ fn read_file(candidate: &Candidate<'_>, findings: &mut Findings, documents: &mut
     if *is_ours && looks_like_html(text) {
         return findings.unidentified(path, html());
     }
-    let (read, fault) = yaml::read(text);
-    for document in read {
+    let reading = texts.read(bytes, text);
+    for document in &reading.documents {
         match identify(&document.root, path, *is_ours) {
             Identity::Known(kind, name) => {
                 let unit = findings.new_unit();
-                check_shape(kind, path, unit, &document, findings);
+                check_shape(kind, path, unit, document, findings);
                 documents.push(Document {
                     kind,
                     name,
                     path: (*path).clone(),
                     unit,
-                    node: document.root,
+                    node: Arc::clone(&document.root),
                 });
             }
             Identity::Nameless(kind) => {
                 let unit = findings.new_unit();
                 findings.hide();
-                check_shape(kind, path, unit, &document, findings);
+                check_shape(kind, path, unit, document, findings);
             }
             Identity::Unclear(fault) => findings.unidentified(path, fault),
             Identity::Foreign => {}
         }
     }
-    if let Some(fault) = fault {
+    if let Some(fault) = reading.fault.clone() {
         findings.unidentified(path, fault);
     }
 }
@@ -64,15 +70,15 @@ fn check_shape(
     kind: Kind,
     path: &RepoPath,
     unit: UnitId,
-    document: &yaml::Document,
+    document: &Held,
     findings: &mut Findings,
 ) {
-    let shape::Misshape { faults, secrets } = shape::check(schema_of(kind), &document.root);
+    let shape::Misshape { faults, secrets } = document.misshape(kind);
     for (from, to) in secrets {
-        findings.mask(path, from, to);
+        findings.mask(path, *from, *to);
     }
-    for fault in document.notes.iter().cloned().chain(faults) {
-        findings.error(path, unit, fault);
+    for fault in document.notes.iter().chain(faults) {
+        findings.error(path, unit, fault.clone());
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which files can hold documents, and what to say of those that cannot be read.
 
+use std::sync::Arc;
+
 use super::super::finding::Findings;
 use super::super::yaml::{Fault, Mark};
 use crate::model::{Entry, RepoPath, Snapshot};
@@ -7,6 +9,7 @@ use crate::model::{Entry, RepoPath, Snapshot};
 /// A file that has to be read, as text.
 pub(super) struct Candidate<'s> {
     pub path: &'s RepoPath,
+    pub bytes: &'s Arc<[u8]>,
     pub text: &'s str,
     /// It lies where only our documents are expected: what cannot be read there is a finding.
     pub is_ours: bool,
@@ -34,6 +37,7 @@ fn candidate<'s>(
             let text = text_of(path, bytes, findings)?;
             Some(Candidate {
                 path,
+                bytes,
                 text,
                 is_ours,
             })

@@ -10,6 +10,7 @@ mod documents;
 mod files;
 mod folder;
 mod template;
+mod texts;
 
 use std::collections::BTreeMap;
 
@@ -22,12 +23,32 @@ use crate::model::{ImageOrigin, ImageSpec, RepoPath, Revision, Snapshot};
 pub(super) use declared::{Declared, Tables};
 pub(super) use folder::Folders;
 pub(super) use template::Templates;
+use texts::Texts;
 
 /// Reads everything that a repository declares. Never fails: what is wrong is in the catalog.
 #[must_use]
 pub fn load(snapshot: &Snapshot) -> Catalog {
+    Loader::default().load(snapshot)
+}
+
+/// Reads one revision of a repository after the other, and what stayed as it was only once.
+#[derive(Default)]
+pub struct Loader {
+    texts: Texts,
+}
+
+impl Loader {
+    /// As [`load`].
+    #[must_use]
+    pub fn load(&self, snapshot: &Snapshot) -> Catalog {
+        self.texts.begin();
+        read(snapshot, &self.texts)
+    }
+}
+
+fn read(snapshot: &Snapshot, texts: &Texts) -> Catalog {
     let mut findings = Findings::default();
-    let documents = documents::find(snapshot, &mut findings);
+    let documents = documents::find(snapshot, texts, &mut findings);
     let tables = Tables::sort(documents, &mut findings);
     require_settings(snapshot, &tables, &mut findings);
     let mut folders = Folders::new(snapshot, &tables);

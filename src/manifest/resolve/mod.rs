@@ -22,7 +22,7 @@ use crate::model::{
 const USER: &str = "dev";
 
 /// An environment with everything decided that can be decided without asking the outside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Effective {
     pub machine: Machine,
     pub guest: GuestSpec,
@@ -34,7 +34,7 @@ pub(super) struct Effective {
     pub expires: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Machine {
     pub provider: ProviderName,
     pub image: ImageSpec,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, join};
-use metrom::model::{EnvName, Outcome, ProviderName, RunState, StepRecord, Trigger};
+use metrom::model::{EnvName, Outcome, ProviderName, Run, RunState, StepRecord, Trigger};
 use metrom::port::{Clock, Store};
 use metrom::reconcile::{Pace, Reconciler, Runner, Wake};
 use metrom::world::declare::{Declared, Environment};
@@ -47,8 +47,12 @@ fn world(environments: usize) -> World {
 
 /// Serves while a story goes on, then stops.
 fn serve(world: &World, story: impl Future<Output = ()>) {
+    serve_at(world, pace(), story);
+}
+
+fn serve_at(world: &World, pace: Pace, story: impl Future<Output = ()>) {
     let reconciler: Arc<Reconciler> = Arc::new(reconciler(world));
-    let (runner, _wake) = Runner::new(Arc::clone(&reconciler), pace());
+    let (runner, _wake) = Runner::new(Arc::clone(&reconciler), pace);
     let story = story.map(|()| reconciler.stopping().cancel());
     world
         .run(join(runner.run(), story))
@@ -120,30 +124,53 @@ fn it_goes_on_through_outages_and_converges_after_them() {
     assert_eq!(world.violations(), Vec::<String>::new());
 }
 
-#[test]
-fn a_stop_lets_running_steps_finish_and_begins_no_other() {
+/// A world in which a machine is being waited for when a stop is asked for, and answers later.
+fn stopped_while_a_machine_boots(pace: Pace) -> Run {
     let world = world(1);
     world.set_faults(Faults {
         silent: 100,
         ..Faults::default()
     });
-    serve(&world, async {
+    serve_at(&world, pace, async {
         world.sleep(Duration::from_secs(10)).await;
         world.set_faults(Faults::default());
     });
-    let runs = world
-        .run(async { Store::runs(&world, None, 9).await.unwrap() })
-        .unwrap();
-    let [run] = runs.as_slice() else {
-        panic!("{} runs", runs.len())
-    };
+    let runs = world.run(async { Store::runs(&world, None, 9).await.unwrap() });
+    let mut runs = runs.unwrap();
+    assert_eq!(runs.len(), 1, "a stop begins no other run");
+    runs.remove(0)
+}
+
+#[test]
+fn a_stop_lets_running_steps_finish_and_begins_no_other() {
+    // Longer than any machine of the world takes to answer.
+    let grace = Duration::from_secs(120);
+    let run = stopped_while_a_machine_boots(Pace { grace, ..pace() });
+    assert_eq!(run.state, RunState::Interrupted);
     let has_come = |step: &&StepRecord| step.outcome.is_some();
     let last = run.steps.iter().rfind(has_come).unwrap();
-    assert_eq!(run.state, RunState::Interrupted);
     assert!(
         last.line.contains("wait until it is ready"),
         "{}",
         last.line
     );
     assert!(matches!(last.outcome, Some(Outcome::Done { .. })));
+}
+
+#[test]
+fn what_still_runs_when_the_grace_time_ends_is_recorded_as_interrupted() {
+    let grace = Duration::from_secs(5);
+    let run = stopped_while_a_machine_boots(Pace { grace, ..pace() });
+    assert_eq!(run.state, RunState::Interrupted);
+    assert!(run.ended.is_some());
+    let last = run
+        .steps
+        .iter()
+        .find(|step| step.outcome.is_none())
+        .unwrap();
+    assert!(
+        last.line.contains("wait until it is ready"),
+        "{}",
+        last.line
+    );
 }

@@ -1,0 +1,115 @@
+//! What was read and rendered before, so that a look costs what changed since the last one.
+//!
+//! Only results of pure functions lie here: whoever shares a library shares work, and no state.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::manifest::{Catalog, Facts, Loader, render};
+use crate::model::{Desired, EnvName, Revision, Snapshot, Timestamp};
+
+/// Catalogs of so many revisions are kept: the newest, and the last good ones of what is broken.
+const CATALOGS: usize = 8;
+
+/// Catalogs by revision, and what their environments come to.
+#[derive(Default)]
+pub struct Library {
+    loader: Loader,
+    /// The last used first.
+    catalogs: Mutex<VecDeque<Arc<Catalog>>>,
+    rendered: Mutex<BTreeMap<EnvName, Rendered>>,
+}
+
+/// What an environment came to, and from what.
+struct Rendered {
+    at: Timestamp,
+    facts: Facts,
+    catalog: Arc<Catalog>,
+    desired: Arc<Desired>,
+}
+
+impl Library {
+    /// The catalog of a revision, if it was read not long ago.
+    #[must_use]
+    pub fn catalog(&self, revision: &Revision) -> Option<Arc<Catalog>> {
+        let mut kept = hold(&self.catalogs);
+        let at = kept.iter().position(|c| c.revision == *revision)?;
+        let catalog = kept.remove(at)?;
+        kept.push_front(Arc::clone(&catalog));
+        Some(catalog)
+    }
+
+    /// Reads a repository, files that are as they were only once.
+    pub fn read(&self, snapshot: &Snapshot) -> Arc<Catalog> {
+        let catalog = Arc::new(self.loader.load(snapshot));
+        let mut kept = hold(&self.catalogs);
+        kept.truncate(CATALOGS - 1);
+        kept.push_front(Arc::clone(&catalog));
+        let is_kept = |revision: &Revision| kept.iter().any(|c| c.revision == *revision);
+        hold(&self.rendered).retain(|_, rendered| is_kept(&rendered.desired.revision));
+        catalog
+    }
+
+    /// What should be for an environment at that instant; rendered again only when the answer may
+    /// be another one.
+    ///
+    /// **Assumptions.** As for [`render`].
+    pub fn desired(
+        &self,
+        catalog: &Arc<Catalog>,
+        env: &EnvName,
+        now: Timestamp,
+        facts: Facts,
+    ) -> Arc<Desired> {
+        let before = hold(&self.rendered).remove(env);
+        let rendered = match before.filter(|before| before.is_still(catalog, &facts, now)) {
+            Some(before) => before.at_revision(catalog),
+            None => Rendered {
+                at: now,
+                desired: Arc::new(render(catalog, env, now, &facts)),
+                facts,
+                catalog: Arc::clone(catalog),
+            },
+        };
+        let desired = Arc::clone(&rendered.desired);
+        hold(&self.rendered).insert(env.clone(), rendered);
+        desired
+    }
+}
+
+impl Rendered {
+    /// Whether rendering would give the same again, but for the revision.
+    fn is_still(&self, catalog: &Catalog, facts: &Facts, now: Timestamp) -> bool {
+        let Self {
+            at,
+            facts: known,
+            catalog: before,
+            desired,
+        } = self;
+        let is_declared_alike =
+            before.revision == catalog.revision || before.agrees_on(&desired.env, catalog);
+        is_declared_alike
+            && known == facts
+            && *at <= now
+            && desired.until.is_none_or(|until| now < until)
+    }
+
+    fn at_revision(self, catalog: &Arc<Catalog>) -> Self {
+        if self.desired.revision == catalog.revision {
+            return self;
+        }
+        let desired = Desired {
+            revision: catalog.revision.clone(),
+            ..Desired::clone(&self.desired)
+        };
+        Self {
+            catalog: Arc::clone(catalog),
+            desired: Arc::new(desired),
+            ..self
+        }
+    }
+}
+
+fn hold<T>(shelf: &Mutex<T>) -> MutexGuard<'_, T> {
+    shelf.lock().unwrap_or_else(PoisonError::into_inner)
+}
