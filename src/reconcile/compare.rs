@@ -174,7 +174,7 @@ fn service(name: &str, state: &str) -> FieldChange {
 mod tests {
     use super::*;
     use crate::model::{
-        Boot, BuildRecipe, Health, ImageName, ImageOrigin, ImageSpec, ProviderName,
+        Boot, BuildRecipe, Health, ImageName, ImageOrigin, ImageSpec, ProviderName, Spec,
     };
 
     fn spec() -> MachineSpec {
@@ -211,8 +211,8 @@ mod tests {
     }
 
     fn deepest(was: &MachineSpec, now: &MachineSpec, live: &LiveMachine) -> Option<Effect> {
-        let stamped = Spec::Machine(was.clone()).digest();
-        let fields = machine(now, live, Some(&stamped), &BTreeSet::new());
+        let [stamped, wanted] = [was, now].map(|spec| Spec::Machine(spec.clone()).digest());
+        let fields = machine(now, live, Some((&stamped, &wanted)), &BTreeSet::new());
         fields.iter().map(|f| f.effect).max()
     }
 

@@ -97,7 +97,6 @@ impl Node {
     /// [`XmlError`] when it is no well-formed XML.
     pub fn parse(document: &str) -> Result<Self, XmlError> {
         let mut reader = Reader::from_str(document);
-        reader.config_mut().trim_text(true);
         // The element at the bottom holds the document's own.
         let mut open = vec![Self::default()];
         loop {
@@ -159,7 +158,11 @@ fn element(tag: &BytesStart<'_>) -> Result<Node, XmlError> {
     Ok(node)
 }
 
-fn close(open: &mut [Node], ended: Node) -> Result<(), XmlError> {
+/// Ends an element. White space alone is how the document is laid out, and no text.
+fn close(open: &mut [Node], mut ended: Node) -> Result<(), XmlError> {
+    if ended.text.trim().is_empty() {
+        ended.text.clear();
+    }
     let parent = open
         .last_mut()
         .ok_or_else(|| fault("an end without a start"))?;
