@@ -172,8 +172,7 @@ pub fn start(conn: &Connect, id: &LiveId) -> Result<(), Fault> {
 
 fn boot(conn: &Connect, domain: &Domain) -> Result<(), Fault> {
     if is_paused(domain)? {
-        domain.resume()?;
-        return Ok(());
+        return resume(domain);
     }
     if domain.is_active()? {
         return Ok(());
@@ -185,6 +184,17 @@ fn boot(conn: &Connect, domain: &Domain) -> Result<(), Fault> {
             Ok(())
         }
         Err(error) => Err(explain_memory(conn, domain, error.into())),
+    }
+}
+
+/// Lets the processors of a paused machine run on; one that is just being started is paused as well,
+/// and then runs by itself.
+fn resume(domain: &Domain) -> Result<(), Fault> {
+    match domain.resume() {
+        Err(error) if error.code().is(ErrorNumber::OperationInvalid) && !is_paused(domain)? => {
+            Ok(())
+        }
+        resumed => Ok(resumed?),
     }
 }
 
