@@ -17,7 +17,7 @@ run: ## from a bare Debian 12 to a running environment of example-repo; may be r
 down: ## remove what `make run` made; only the cache of downloads and builds stays
 	@scripts/quickstart down
 
-test: ## everything that proves this commit; says which parts a slow machine left out
+test: ## what proves this commit; says which parts a slow machine left out
 	@scripts/test
 
 build: ## the program, with the tests' features of its dependencies

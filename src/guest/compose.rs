@@ -171,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_built_or_not_wanted_is_not_pulled() {
+        let model = Model::read(CONFIG).unwrap();
+        let pulled: Vec<_> = model.pulled().collect();
+        assert_eq!(pulled, [("db", "postgres"), ("web", "nginx")]);
+    }
+
+    #[test]
     fn what_is_needed_is_read() {
         let model = Model::read(CONFIG).unwrap();
         assert!(model.builds());

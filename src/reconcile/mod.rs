@@ -6,8 +6,9 @@
 //! creations from happening twice, [`queue`] and [`backoff`] say which environment is next.
 //!
 //! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
-//! read, and looks up in the [`library`] what it knows already), [`mod@sync`] one whole sync, [`apply`] does a plan by taking each [`step`], [`settle`]
-//! repeats it until nothing is left to do, [`runner`] is the loop of `metrom serve`.
+//! read, and looks up in the [`library`] what it knows already), [`mod@sync`] one whole sync,
+//! [`apply`] does a plan by taking each [`step`], [`settle`] repeats it until nothing is left to do,
+//! [`runner`] is the loop of `metrom serve`.
 
 pub mod apply;
 pub mod backoff;

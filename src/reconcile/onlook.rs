@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::broadcast;
-
-use crate::model::{EnvName, Event, EventKind, Outcome, Plan, Step, Timestamp};
+use crate::model::{EnvName, EventKind, Outcome, Plan, Step, Timestamp};
 use crate::port::Store;
 
 /// Something that just happened in a run.
@@ -43,19 +41,14 @@ impl Onlooker for Nobody {
     fn see(&self, _: &EnvName, _: News<'_>) {}
 }
 
-/// Keeps an event and sends it to who listens. History is not worth a failed run.
+/// Keeps an event, from where the API reads it. History is not worth a failed run.
 pub(super) async fn announce(
     store: &dyn Store,
-    listeners: &broadcast::Sender<Event>,
     at: Timestamp,
     env: Option<&EnvName>,
     kind: EventKind,
 ) {
-    match store.put_event(at, env, &kind).await {
-        Ok(event) => {
-            // Nobody listening is no error.
-            let _ = listeners.send(event);
-        }
-        Err(error) => tracing::warn!(?env, %error, "an event was not kept"),
+    if let Err(error) = store.put_event(at, env, &kind).await {
+        tracing::warn!(?env, %error, "an event was not kept");
     }
 }

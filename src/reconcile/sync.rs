@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::apply::{Hands, Outcomes, apply, chain};
@@ -13,15 +12,11 @@ use super::plan::Attempt;
 use super::tick::Tick;
 use super::view::{Aim, View, Viewer};
 use crate::model::{
-    Class, EnvName, Event, EventKind, Outcome, Plan, Run, RunId, RunState, StepRecord, Timestamp,
-    Trigger,
+    Class, EnvName, EventKind, Outcome, Plan, Run, RunId, RunState, StepRecord, Timestamp, Trigger,
 };
 use crate::port::{
     Clock, GuestActuator, Ids, Images, Locks, Providers, Refs, Source, Store, StoreError,
 };
-
-/// Events that a slow listener may lag behind before it loses some.
-const LISTENER_LAG: usize = 256;
 
 /// Every port, writing ones included.
 pub struct Ports {
@@ -41,7 +36,6 @@ pub struct Reconciler {
     viewer: Viewer,
     ports: Ports,
     onlooker: Arc<dyn Onlooker>,
-    listeners: broadcast::Sender<Event>,
     stopping: CancellationToken,
 }
 
@@ -110,7 +104,6 @@ impl Reconciler {
             viewer,
             ports,
             onlooker: Arc::new(Nobody),
-            listeners: broadcast::Sender::new(LISTENER_LAG),
             stopping: CancellationToken::new(),
         }
     }
@@ -127,12 +120,6 @@ impl Reconciler {
     pub fn sharing(mut self, library: Arc<Library>) -> Self {
         self.viewer = self.viewer.sharing(library);
         self
-    }
-
-    /// Events from now on.
-    #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.listeners.subscribe()
     }
 
     /// When this is cancelled, running steps finish and no other begins.
@@ -340,13 +327,13 @@ impl Reconciler {
 
     async fn announce(&self, plan: &Plan, kind: EventKind) {
         let (store, now) = (&*self.ports.store, self.ports.clock.now());
-        announce(store, &self.listeners, now, Some(&plan.env), kind).await;
+        announce(store, now, Some(&plan.env), kind).await;
     }
 
-    /// Keeps and sends an event that concerns the whole repository.
+    /// Keeps an event that concerns the whole repository.
     pub(super) async fn tell(&self, kind: EventKind) {
         let (store, now) = (&*self.ports.store, self.ports.clock.now());
-        announce(store, &self.listeners, now, None, kind).await;
+        announce(store, now, None, kind).await;
     }
 }
 

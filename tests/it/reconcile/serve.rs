@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, join};
-use metrom::model::{EnvName, Outcome, ProviderName, Run, RunState, StepRecord, Trigger};
+use metrom::model::{
+    EnvName, EventKind, Outcome, ProviderName, Run, RunState, StepRecord, Trigger,
+};
 use metrom::port::{Clock, Store};
 use metrom::reconcile::{Pace, Reconciler, Runner, Wake};
 use metrom::world::declare::{Declared, Environment};
@@ -122,6 +124,29 @@ fn it_goes_on_through_outages_and_converges_after_them() {
         );
     }
     assert_eq!(world.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn an_outage_of_the_source_is_told_once_however_often_it_is_met() {
+    let world = world(1);
+    serve(&world, async {
+        world.sleep(Duration::from_secs(600)).await;
+        world.set_faults(Faults {
+            source: 100,
+            ..Faults::default()
+        });
+        world.sleep(Duration::from_secs(600)).await;
+    });
+    let events = world.run(async { Store::events(&world, 0, 1000).await.unwrap() });
+    let (mut faults, mut moves) = (0, 0);
+    for event in events.unwrap() {
+        match event.kind {
+            EventKind::SourceFault { .. } => faults += 1,
+            EventKind::SourceMoved { .. } => moves += 1,
+            _ => {}
+        }
+    }
+    assert_eq!((faults, moves), (1, 1));
 }
 
 /// A world in which a machine is being waited for when a stop is asked for, and answers later.
