@@ -58,6 +58,9 @@ async fn build(asked: &[ImageName], from: Option<&Path>, global: &Global) -> Res
             1.. => Detail::Lines,
         };
         let journal = Arc::new(Alone::new(&image.id(), detail));
+        if store.find(image).is_none() {
+            journal.say("is being made, which takes minutes");
+        }
         let files = store.obtain(image, &*journal).await;
         journal.finish();
         let files = files?;

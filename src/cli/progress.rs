@@ -253,7 +253,8 @@ impl Alone {
         }
     }
 
-    fn say(&self, text: &str) {
+    /// One line that stays.
+    pub fn say(&self, text: &str) {
         let line = format!("{}: {text}", self.name);
         match &self.bar {
             Some(bar) => bar.println(for_terminal(&line)),

@@ -26,10 +26,11 @@ const SOCKET: &str = "run/metrom-docker.sock";
 const KEPT: [&str; 2] = ["image", "overlay2"];
 
 /// Makes the tree a place where a daemon can run and reach the network, and runs one in it.
-/// Arguments: the tree, then those of the daemon.
+/// Arguments: the tree, then those of the daemon. Docker unpacks only where its root is a mount.
 const ENTER: &str = r#"
 tree=$1
 shift
+mount --bind "$tree" "$tree"
 for folder in proc sys dev; do mount --rbind "/$folder" "$tree/$folder"; done
 for path in etc/hosts etc/ssl/certs; do mount --bind "/$path" "$tree/$path"; done
 mkdir -p "$tree/run/systemd/resolve"
@@ -44,18 +45,37 @@ pub(super) fn preload(
     tree: &Tree,
     work: &Work,
 ) -> Result<(), ImageError> {
-    let daemon = start(tree, mirrors, work)?;
+    let mut daemon = start(tree, mirrors, work)?;
     for image in &recipe.containers {
         let doing = format!("pull the container image `{image}`");
-        Call::new(work, tool::CHROOT, &doing, PULL_TIMEOUT)
+        let pulled = Call::new(work, tool::CHROOT, &doing, PULL_TIMEOUT)
             .args([&tree.0])
             .args(["docker", "--host"])
             .args([format!("unix:///{SOCKET}")])
             .args(["pull", image])
-            .run()?;
+            .run();
+        pulled.map_err(|error| with_log(error, &mut daemon))?;
     }
     daemon.end()?;
     clean(tree)
+}
+
+/// The client names only what went wrong last; which mirror was asked and why it did not serve is
+/// known to the daemon.
+fn with_log(error: ImageError, daemon: &mut Running<'_>) -> ImageError {
+    daemon.is_alive();
+    match error {
+        ImageError::Build {
+            image,
+            doing,
+            output,
+        } => ImageError::Build {
+            image,
+            doing,
+            output: format!("{output}\nDocker's log:\n{}", daemon.output()),
+        },
+        other => other,
+    }
 }
 
 fn start<'a>(tree: &Tree, mirrors: &[String], work: &'a Work) -> Result<Running<'a>, ImageError> {
@@ -89,7 +109,7 @@ fn options(mirrors: &[String]) -> Vec<String> {
             "--ip6tables=false",
             "--ip-forward=false",
             "--ip-masq=false",
-            "--log-level=warn",
+            "--log-level=info",
         ]
         .map(str::to_owned),
     );

@@ -8,6 +8,10 @@ use super::wait::{BOOT, CHANGE, seen};
 
 const NOTE: &str = "written before the machine was cut off\n";
 
+/// A second service, of an image that the machine does not have and gets by way of the mirror.
+const BEAT: &str = "\n  beat:\n    image: busybox:1.35\n    restart: unless-stopped\n    init: true\n    \
+                    command: [sleep, infinity]\n";
+
 pub fn serve_answers_over_http(bed: &mut Bed) {
     bed.serve();
     bed.until_served_within(CHANGE, "the first sync", |bed| {
@@ -31,6 +35,11 @@ pub fn a_forged_webhook_is_refused_and_a_signed_one_brings_the_change(bed: &mut 
     );
     bed.repository
         .replace("metrom.yaml", "poll: 1h", "poll: 20s");
+    bed.repository.replace(
+        "templates/journal/docker-compose.yml",
+        "\nvolumes:\n",
+        &format!("{BEAT}\nvolumes:\n"),
+    );
     let revision = bed.repository.push("the second edition");
     let body = json!({"repository": {"url": REPOSITORY}, "after": revision}).to_string();
 
@@ -64,6 +73,10 @@ pub fn a_forged_webhook_is_refused_and_a_signed_one_brings_the_change(bed: &mut 
     assert_eq!(run["revision"], revision.as_str());
     assert_eq!(run["state"], "succeeded");
     assert_eq!(lines(run).len(), 1, "only the stack is concerned: {run}");
+    let services = bed.environment().unwrap()["services"].clone();
+    let mut beat = services.as_array().unwrap().iter();
+    let beat = beat.find(|service| service["name"] == "beat");
+    assert_eq!(beat.map(|beat| &beat["state"]), Some(&json!("running")), "{services}");
 }
 
 pub fn serve_stops_when_it_is_asked_to_and_goes_on_after_a_start(bed: &mut Bed) {
