@@ -198,7 +198,6 @@ fn event_line(event: &Event, now: Timestamp) -> String {
         EventKind::StepEnded { line, message, .. } => format!("not done: {line}: {message}"),
         EventKind::RunEnded { run, ok: true } => format!("run {run} succeeded"),
         EventKind::RunEnded { run, ok: false } => format!("run {run} failed"),
-        EventKind::Held { line } => line.clone(),
     };
     format!("{} {said}", paint(FAINT, ago))
 }

@@ -12,7 +12,7 @@ use crate::model::{Outcome, Phase, Run, RunState, StepRecord, Timestamp};
 pub fn timeline(run: &Run, now: Timestamp) -> String {
     let mut lines = vec![heading(run, now)];
     for record in &run.steps {
-        lines.extend(step(record));
+        lines.extend(step(run, record));
     }
     let held = run.held.iter().map(|line| paint(WARN, line));
     lines.extend(held.map(|line| format!("  {:<18} {line}", "held")));
@@ -38,7 +38,7 @@ fn heading(run: &Run, now: Timestamp) -> String {
 }
 
 /// One line per step, more where it has parts or failed.
-fn step(record: &StepRecord) -> Vec<String> {
+fn step(run: &Run, record: &StepRecord) -> Vec<String> {
     let line = plan_text::recorded(&record.line);
     match &record.outcome {
         None => vec![row(paint(FAINT, format!("{:<8}", "pending")), None, &line)],
@@ -60,7 +60,9 @@ fn step(record: &StepRecord) -> Vec<String> {
         }
         Some(Outcome::Skipped { because }) => {
             let word = paint(FAINT, format!("{:<8}", "skipped"));
-            vec![row(word, None, &format!("{line} (after step {because})"))]
+            let root = run.steps.iter().find(|record| record.id == *because);
+            let why = root.map_or(String::new(), |root| format!(" ({} failed)", root.key));
+            vec![row(word, None, &format!("{line}{why}"))]
         }
     }
 }

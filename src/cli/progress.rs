@@ -36,6 +36,8 @@ pub struct Progress {
     bars: Option<MultiProgress>,
     detail: Detail,
     steps: Mutex<BTreeMap<(EnvName, StepId), Shown>>,
+    /// The plans that are being done.
+    plans: Mutex<BTreeMap<EnvName, Plan>>,
 }
 
 /// What is shown of a running step.
@@ -53,6 +55,7 @@ impl Progress {
             bars,
             detail,
             steps: Mutex::default(),
+            plans: Mutex::default(),
         }
     }
 
@@ -69,6 +72,8 @@ impl Progress {
         if !plan.steps.is_empty() {
             self.say(&plan_text::whole(plan));
         }
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        plans.insert(plan.env.clone(), plan.clone());
     }
 
     fn started(&self, env: &EnvName, step: &Step) {
@@ -123,7 +128,34 @@ impl Progress {
         if let Some(bar) = shown.and_then(|shown| shown.bar) {
             bar.finish_and_clear();
         }
-        self.say(&ending(env, step, outcome));
+        self.say(&self.ending(env, step, outcome));
+    }
+
+    /// The line that stays of a step.
+    fn ending(&self, env: &EnvName, step: &Step, outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Done { took: spent, .. } => format!(
+                "{env}: {} {} {}",
+                step.key,
+                paint(GOOD, "done"),
+                paint(FAINT, format!("in {}", took(*spent)))
+            ),
+            Outcome::Failed {
+                took: spent, chain, ..
+            } => format!(
+                "{env}: {} {} after {}: {chain}",
+                step.key,
+                paint(BAD, "failed"),
+                took(*spent)
+            ),
+            Outcome::Skipped { because } => {
+                let plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+                let root = plans.get(env).and_then(|plan| plan.step(*because));
+                let root = root.map_or(format!("step {because}"), |root| root.key.to_string());
+                let skipped = paint(WARN, "skipped");
+                format!("{env}: {} {skipped} because {root} failed", step.key)
+            }
+        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<(EnvName, StepId), Shown>) -> T) -> T {
@@ -151,31 +183,6 @@ impl Onlooker for Progress {
             News::Ended(step, outcome) => self.ended(env, step, outcome),
             News::Fault(fault) => self.say(&format!("{env}: {}", paint(WARN, fault))),
         }
-    }
-}
-
-/// The line that stays of a step.
-fn ending(env: &EnvName, step: &Step, outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Done { took: spent, .. } => format!(
-            "{env}: {} {} {}",
-            step.key,
-            paint(GOOD, "done"),
-            paint(FAINT, format!("in {}", took(*spent)))
-        ),
-        Outcome::Failed {
-            took: spent, chain, ..
-        } => format!(
-            "{env}: {} {} after {}: {chain}",
-            step.key,
-            paint(BAD, "failed"),
-            took(*spent)
-        ),
-        Outcome::Skipped { because } => format!(
-            "{env}: {} {} because step {because} failed",
-            step.key,
-            paint(WARN, "skipped")
-        ),
     }
 }
 

@@ -83,9 +83,7 @@ impl Metrics {
     pub fn count(&self, event: &Event) {
         metrics::with_local_recorder(&*self.recorder, || match &event.kind {
             // Told by the port itself and by the board, for this process alone.
-            EventKind::SourceMoved { .. }
-            | EventKind::SourceFault { .. }
-            | EventKind::Held { .. } => {}
+            EventKind::SourceMoved { .. } | EventKind::SourceFault { .. } => {}
             EventKind::RunStarted { run, .. } => self.begin(run, event.at),
             EventKind::StepEnded { line, ok, .. } => {
                 let labels = [("resource", resource(line)), ("result", result(*ok))];

@@ -42,8 +42,4 @@ pub enum EventKind {
         run: RunId,
         ok: bool,
     },
-    /// An action was held.
-    Held {
-        line: String,
-    },
 }

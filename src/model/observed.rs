@@ -86,6 +86,8 @@ pub struct Observed {
     /// Base images on the target provider.
     pub images: BTreeSet<String>,
     pub gaps: Vec<Gap>,
+    /// Providers in a gap that had no data of the environment when they were last seen.
+    pub seen_without_data: BTreeSet<ProviderName>,
 }
 
 impl Observed {

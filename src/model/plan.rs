@@ -26,6 +26,11 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    #[must_use]
+    pub fn step(&self, id: StepId) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
     /// What an approval names: it covers the actions, so a plan that has changed is another plan.
     ///
     /// Intent tokens are left out, since they are made for each attempt.

@@ -236,7 +236,9 @@ impl Gate<'_> {
             ));
         }
         let is_elsewhere = |scope: &Scope| match scope {
-            Scope::Provider(provider) => provider != here,
+            Scope::Provider(provider) => {
+                provider != here && !self.observed.seen_without_data.contains(provider)
+            }
             Scope::Guest => false,
         };
         let gap = self

@@ -1,12 +1,17 @@
-//! What was read and rendered before, so that a look costs what changed since the last one.
+//! What was read and rendered before, so that a look costs what changed since the last one; and on
+//! which providers an environment had no data when they were last seen.
 //!
-//! Only results of pure functions lie here: whoever shares a library shares work, and no state.
+//! It may be empty at any time: then a look costs more, and what needs a provider that is out of
+//! sight waits for it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::observe::Inventories;
 use crate::manifest::{Catalog, Facts, Loader, render};
-use crate::model::{Desired, EnvName, Revision, Snapshot, Timestamp};
+use crate::model::{
+    Desired, EnvName, Observed, OwnerName, ProviderName, Revision, Scope, Snapshot, Timestamp,
+};
 
 /// Catalogs of so many revisions are kept: the newest, and the last good ones of what is broken.
 const CATALOGS: usize = 8;
@@ -18,6 +23,13 @@ pub struct Library {
     /// The last used first.
     catalogs: Mutex<VecDeque<Arc<Catalog>>>,
     rendered: Mutex<BTreeMap<EnvName, Rendered>>,
+    seen: Mutex<BTreeMap<ProviderName, Seen>>,
+}
+
+/// Whose data was on a provider at its last whole report.
+struct Seen {
+    at: Timestamp,
+    data_of: BTreeSet<(OwnerName, EnvName)>,
 }
 
 /// What an environment came to, and from what.
@@ -74,6 +86,38 @@ impl Library {
         let desired = Arc::clone(&rendered.desired);
         hold(&self.rendered).insert(env.clone(), rendered);
         desired
+    }
+
+    /// Keeps of a look that began at `at` whose data is where.
+    pub fn remember(&self, inventories: &Inventories, at: Timestamp) {
+        let mut seen = hold(&self.seen);
+        for provider in inventories.complete() {
+            if seen.get(&provider).is_none_or(|before| before.at <= at) {
+                let data_of = inventories.data_of(&provider);
+                seen.insert(provider, Seen { at, data_of });
+            }
+        }
+    }
+
+    /// The providers out of sight that had no data of the environment when they were last seen.
+    /// What was made there since is known by its intent.
+    #[must_use]
+    pub fn seen_without_data(
+        &self,
+        observed: &Observed,
+        owner: &OwnerName,
+        env: &EnvName,
+    ) -> BTreeSet<ProviderName> {
+        let (seen, whose) = (hold(&self.seen), (owner.clone(), env.clone()));
+        let hidden = observed.gaps.iter().filter_map(|gap| match &gap.scope {
+            Scope::Provider(provider) => Some(provider),
+            Scope::Guest => None,
+        });
+        let had_none = |provider: &&ProviderName| {
+            let seen = seen.get(*provider);
+            seen.is_some_and(|seen| !seen.data_of.contains(&whose))
+        };
+        hidden.filter(had_none).cloned().collect()
     }
 }
 

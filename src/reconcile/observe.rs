@@ -75,6 +75,19 @@ impl Inventories {
         whole.map(|i| i.provider.clone()).collect()
     }
 
+    /// Whose data volumes a provider has.
+    pub(super) fn data_of(&self, provider: &ProviderName) -> BTreeSet<(OwnerName, EnvName)> {
+        let objects = self.of_provider(provider).map(|i| &i.objects[..]);
+        let stamps = objects
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|o| o.stamp.as_ref());
+        let of_data = stamps.filter(|stamp| matches!(stamp.key, Key::Volume(_)));
+        of_data
+            .map(|stamp| (stamp.owner.clone(), stamp.env.clone()))
+            .collect()
+    }
+
     fn live_at(&self, &(i, j): &(usize, usize)) -> (&Object, &ProviderName) {
         (&self.all[i].objects[j], &self.all[i].provider)
     }

@@ -3,12 +3,15 @@
 //! Decides nothing: who is meant, what is done and with what is in the step.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use super::apply::Hands;
 use super::console::last_lines;
 use crate::model::{
-    Action, Class, EnvName, GuestAction, Intent, IntentState, Key, LiveId, ProviderAction,
+    Action, Class, EnvName, GuestAction, Intent, IntentState, Key, LiveId, Power, ProviderAction,
     ProviderName, Step, StepId, Subject, Token,
 };
 use crate::port::{
@@ -21,6 +24,9 @@ pub const BOOT: Duration = Duration::from_secs(900);
 
 /// Between two looks for the address of a machine: a lease is renewed no faster.
 pub const ADDRESS_PAUSE: Duration = Duration::from_secs(1);
+
+/// Between two looks whether a machine that is waited for still runs.
+pub const POWER_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a step failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +43,13 @@ pub enum StepError {
     NoProvider { provider: ProviderName },
     #[error("{env} got no address within {} s; look at its console and at the network", BOOT.as_secs())]
     NoAddress { env: EnvName },
+    /// It has not become ready within [`BOOT`].
+    #[error(transparent)]
+    NeverReady(GuestError),
     #[error("the machine of {env} is gone")]
     Gone { env: EnvName },
+    #[error("the machine of {env} is {power}")]
+    NotRunning { env: EnvName, power: Power },
     #[error("{source}\nthe end of its console:\n{console}")]
     Unready {
         #[source]
@@ -55,8 +66,12 @@ impl StepError {
             Self::Provider(error) => error.class(),
             Self::Guest(error) => error.class(),
             Self::Image(error) => error.class(),
-            Self::Store(_) | Self::NoAddress { .. } => Class::Transient,
-            Self::NoProvider { .. } | Self::Gone { .. } => Class::Conflict,
+            Self::Store(_) => Class::Transient,
+            // It was waited for longer than any machine takes: a person has to look.
+            Self::NoAddress { .. } | Self::NeverReady(_) => Class::Terminal,
+            Self::NoProvider { .. } | Self::Gone { .. } | Self::NotRunning { .. } => {
+                Class::Conflict
+            }
             Self::Unready { source, .. } => source.class(),
         }
     }
@@ -229,7 +244,27 @@ async fn await_ready(
     };
     journal.phase("address", waited());
     let patience = BOOT.saturating_sub(waited()).max(ADDRESS_PAUSE);
-    Ok(hands.guests.await_ready(&target, patience, journal).await?)
+    let ready = pin!(hands.guests.await_ready(&target, patience, journal));
+    let stopped = pin!(until_stopped(hands, actuator, machine));
+    match select(ready, stopped).await {
+        Either::Left((Err(error @ GuestError::Silent { .. }), _)) => {
+            Err(StepError::NeverReady(error))
+        }
+        Either::Left((ready, _)) => Ok(ready?),
+        Either::Right((error, _)) => Err(error),
+    }
+}
+
+/// Watches a machine that is waited for: one that does not run any more will never answer.
+async fn until_stopped(hands: &Hands<'_>, actuator: &dyn Actuator, id: &LiveId) -> StepError {
+    loop {
+        hands.clock.sleep(POWER_PAUSE).await;
+        match find(hands, actuator, id).await {
+            Err(error @ (StepError::Gone { .. } | StepError::NotRunning { .. })) => return error,
+            // Whether its provider answers says nothing about it.
+            Ok(_) | Err(_) => {}
+        }
+    }
 }
 
 fn no_address(hands: &Hands<'_>) -> StepError {
@@ -238,6 +273,9 @@ fn no_address(hands: &Hands<'_>) -> StepError {
 }
 
 /// How to reach the machine; `None` while it has no address.
+///
+/// # Errors
+/// [`StepError::Gone`] and [`StepError::NotRunning`], or why the provider cannot be asked.
 async fn find(
     hands: &Hands<'_>,
     actuator: &dyn Actuator,
@@ -247,6 +285,10 @@ async fn find(
         let env = hands.env.clone();
         return Err(StepError::Gone { env });
     };
+    if machine.power != Power::Running {
+        let (env, power) = (hands.env.clone(), machine.power);
+        return Err(StepError::NotRunning { env, power });
+    }
     let (Some(address), Some(host_key)) = (machine.address, machine.host_key) else {
         return Ok(None);
     };

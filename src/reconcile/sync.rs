@@ -312,7 +312,10 @@ impl Reconciler {
             let message = match outcome {
                 Outcome::Done { .. } => String::new(),
                 Outcome::Failed { chain, .. } => chain.clone(),
-                Outcome::Skipped { because } => format!("step {because} failed"),
+                Outcome::Skipped { because } => match plan.step(*because) {
+                    Some(root) => format!("{} failed", root.key),
+                    None => format!("step {because} failed"),
+                },
             };
             let kind = EventKind::StepEnded {
                 run: run.id.clone(),

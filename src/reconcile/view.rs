@@ -105,6 +105,7 @@ impl Viewer {
         let owner = catalogs.iter().find_map(|c| c.owner().cloned());
         let asked = hosts.iter().map(|(name, host)| self.inventory(name, host));
         let inventories = Inventories::new(join_all(asked).await);
+        self.library.remember(&inventories, at);
         Tick {
             at,
             head,
@@ -201,6 +202,9 @@ impl Viewer {
         };
         let target = desired.provider.as_ref();
         let mut observed = assemble(&tick.inventories, &desired.owner, env, target);
+        observed.seen_without_data = self
+            .library
+            .seen_without_data(&observed, &desired.owner, env);
         self.look_inside(&desired, &mut observed).await;
         let intents = self.notes.intents(env).await?;
         let complete = tick.inventories.complete();

@@ -22,9 +22,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use cloud::{Flavor, Thing};
 pub use dice::Faults;
-pub use store::Memory;
 
 use crate::model::{EnvName, LiveId, Object, ProviderName, Revision, Snapshot, Timestamp};
+use crate::store::MemoryStore;
 
 /// A world; clones are the same world.
 #[derive(Clone)]
@@ -41,7 +41,9 @@ struct State {
     head: Option<Revision>,
     /// Where the branches of other repositories stand, by URL.
     branches: BTreeMap<String, Revision>,
-    memory: Memory,
+    memory: Arc<MemoryStore>,
+    /// The store keeps no intents.
+    forgets_intents: bool,
     locked: BTreeSet<EnvName>,
     ids: u64,
     violations: Vec<String>,
@@ -63,7 +65,8 @@ impl World {
             commits: BTreeMap::new(),
             head: None,
             branches: BTreeMap::new(),
-            memory: Memory::default(),
+            memory: Arc::default(),
+            forgets_intents: false,
             locked: BTreeSet::new(),
             ids: 0,
             violations: Vec::new(),
@@ -90,7 +93,7 @@ impl World {
 
     /// The store loses every intent that is written: the world without the create-once rule.
     pub fn forget_intents(&self) {
-        self.state().memory.forgets_intents = true;
+        self.state().forgets_intents = true;
     }
 
     /// What was done that must never be done.

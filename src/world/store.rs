@@ -1,6 +1,6 @@
-//! The store of the world: what a sync needs of the one before, and nothing of history but runs.
+//! The store of the world: the one in memory, with a process that may die before and after a write.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -10,46 +10,31 @@ use crate::model::{
     Token,
 };
 use crate::port::{Store, StoreError};
-
-/// What was written.
-#[derive(Debug, Default)]
-pub struct Memory {
-    pub(super) forgets_intents: bool,
-    intents: BTreeMap<Token, (EnvName, Intent)>,
-    good: BTreeMap<EnvName, Revision>,
-    runs: BTreeMap<RunId, Run>,
-    facts: BTreeMap<String, String>,
-    events: Vec<Event>,
-}
+use crate::store::MemoryStore;
 
 impl World {
     /// The database is deleted, at rest.
     pub fn lose_history(&self) {
-        let mut state = self.state();
-        state.memory = Memory {
-            forgets_intents: state.memory.forgets_intents,
-            ..Memory::default()
-        };
+        self.state().memory = Arc::default();
+    }
+
+    fn memory(&self) -> Arc<MemoryStore> {
+        Arc::clone(&self.state().memory)
     }
 
     /// A write: it may be the last thing that the process does.
-    async fn write<T>(&self, write: impl FnOnce(&mut Memory) -> T) -> Result<T, StoreError> {
+    async fn write<T>(&self, writing: impl Future<Output = T> + Send) -> T {
         self.call().await;
-        let written = write(&mut self.state().memory);
+        let written = writing.await;
         self.call().await;
-        Ok(written)
-    }
-
-    fn read<T>(&self, read: impl FnOnce(&Memory) -> T) -> Result<T, StoreError> {
-        Ok(read(&self.state().memory))
+        written
     }
 }
 
 #[async_trait]
 impl Store for World {
     async fn begin_run(&self, run: &Run) -> Result<(), StoreError> {
-        self.write(|m| drop(m.runs.insert(run.id.clone(), run.clone())))
-            .await
+        self.write(self.memory().begin_run(run)).await
     }
 
     async fn end_step(
@@ -58,91 +43,64 @@ impl Store for World {
         step: StepId,
         outcome: &Outcome,
     ) -> Result<(), StoreError> {
-        self.write(|m| {
-            let steps = m
-                .runs
-                .get_mut(run)
-                .into_iter()
-                .flat_map(|run| &mut run.steps);
-            for record in steps.filter(|record| record.id == step) {
-                record.outcome = Some(outcome.clone());
-            }
-        })
-        .await
+        self.write(self.memory().end_step(run, step, outcome)).await
     }
 
     async fn end_run(&self, run: &RunId, state: RunState, at: Timestamp) -> Result<(), StoreError> {
-        self.write(|m| {
-            if let Some(run) = m.runs.get_mut(run) {
-                run.state = state;
-                run.ended = Some(at);
-            }
-        })
-        .await
+        self.write(self.memory().end_run(run, state, at)).await
     }
 
     async fn interrupt_runs(&self, env: &EnvName, at: Timestamp) -> Result<u64, StoreError> {
-        self.write(|m| {
-            let runs = m.runs.values_mut().filter(|run| run.env == *env);
-            let mut interrupted = 0;
-            for run in runs.filter(|run| run.state == RunState::Running) {
-                run.state = RunState::Interrupted;
-                run.ended = Some(at);
-                interrupted += 1;
-            }
-            interrupted
-        })
-        .await
+        self.write(self.memory().interrupt_runs(env, at)).await
     }
 
     async fn runs(&self, env: Option<&EnvName>, limit: u32) -> Result<Vec<Run>, StoreError> {
-        self.read(|m| {
-            let runs = m.runs.values().rev();
-            let runs = runs.filter(|run| env.is_none_or(|env| run.env == *env));
-            runs.take(limit as usize).cloned().collect()
-        })
+        self.memory().runs(env, limit).await
     }
 
     async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
-        self.read(|m| m.runs.get(id).cloned())
+        self.memory().run(id).await
     }
 
-    async fn append_log(&self, _: &RunId, _: StepId, _: &[String]) -> Result<(), StoreError> {
-        Ok(())
+    async fn append_log(
+        &self,
+        run: &RunId,
+        step: StepId,
+        lines: &[String],
+    ) -> Result<(), StoreError> {
+        self.memory().append_log(run, step, lines).await
     }
 
     async fn log(
         &self,
-        _: &RunId,
-        _: i64,
-        _: u32,
+        run: &RunId,
+        after: i64,
+        limit: u32,
     ) -> Result<Vec<(i64, StepId, String)>, StoreError> {
-        Ok(Vec::new())
+        self.memory().log(run, after, limit).await
     }
 
     async fn intents(&self, env: &EnvName) -> Result<Vec<Intent>, StoreError> {
-        self.read(|m| {
-            let intents = m.intents.values().filter(|(of, _)| of == env);
-            intents.map(|(_, intent)| intent.clone()).collect()
-        })
+        self.memory().intents(env).await
     }
 
     async fn put_intent(&self, env: &EnvName, intent: &Intent) -> Result<(), StoreError> {
-        self.write(|m| {
-            if !m.forgets_intents {
-                let noted = (env.clone(), intent.clone());
-                m.intents.insert(intent.token.clone(), noted);
+        let (memory, forgets) = (self.memory(), self.state().forgets_intents);
+        let noting = async {
+            match forgets {
+                true => Ok(()),
+                false => memory.put_intent(env, intent).await,
             }
-        })
-        .await
+        };
+        self.write(noting).await
     }
 
     async fn drop_intent(&self, token: &Token) -> Result<(), StoreError> {
-        self.write(|m| drop(m.intents.remove(token))).await
+        self.write(self.memory().drop_intent(token)).await
     }
 
     async fn good_revision(&self, env: &EnvName) -> Result<Option<Revision>, StoreError> {
-        self.read(|m| m.good.get(env).cloned())
+        self.memory().good_revision(env).await
     }
 
     async fn put_good_revision(
@@ -150,16 +108,16 @@ impl Store for World {
         env: &EnvName,
         revision: &Revision,
     ) -> Result<(), StoreError> {
-        self.write(|m| drop(m.good.insert(env.clone(), revision.clone())))
+        self.write(self.memory().put_good_revision(env, revision))
             .await
     }
 
     async fn known_environments(&self) -> Result<Vec<EnvName>, StoreError> {
-        self.read(|m| m.good.keys().cloned().collect())
+        self.memory().known_environments().await
     }
 
     async fn forget_environment(&self, env: &EnvName) -> Result<(), StoreError> {
-        self.write(|m| drop(m.good.remove(env))).await
+        self.write(self.memory().forget_environment(env)).await
     }
 
     async fn put_event(
@@ -168,32 +126,18 @@ impl Store for World {
         env: Option<&EnvName>,
         kind: &EventKind,
     ) -> Result<Event, StoreError> {
-        self.write(|m| {
-            let event = Event {
-                id: i64::try_from(m.events.len()).unwrap_or(i64::MAX) + 1,
-                at,
-                env: env.cloned(),
-                kind: kind.clone(),
-            };
-            m.events.push(event.clone());
-            event
-        })
-        .await
+        self.write(self.memory().put_event(at, env, kind)).await
     }
 
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
-        self.read(|m| {
-            let events = m.events.iter().filter(|event| event.id > after);
-            events.take(limit as usize).cloned().collect()
-        })
+        self.memory().events(after, limit).await
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
-        self.read(|m| m.facts.get(name).cloned())
+        self.memory().fact(name).await
     }
 
     async fn put_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        self.write(|m| drop(m.facts.insert(name.to_owned(), value.to_owned())))
-            .await
+        self.write(self.memory().put_fact(name, value)).await
     }
 }

@@ -8,36 +8,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use metrom::model::{Boot, Class, LiveId, ProviderAction, ProviderName};
+use metrom::model::{Boot, Class, LiveId, ProviderAction};
 use metrom::port::image::KernelFiles;
 use metrom::port::{
     Actuator, ImageFiles, Journal, Observer, ProviderError, Seed, SeedError, SeedMaker,
     SeedRequest, Silent,
 };
-use metrom::provider::ProcessFacts;
-use metrom::provider::libvirt::{
-    Accel, Accelerator, Forward, Libvirt, LibvirtConfig, NetworkConfig, PoolConfig, Trial, Verdict,
-};
+use metrom::provider::libvirt::{Accel, Libvirt, Trial, Verdict};
+
+use super::boot_sector::boot_sector;
 
 #[path = "../contract/provider.rs"]
 mod contract;
 
+mod bed;
+
+use bed::{Bed, PATIENCE, run, until, virsh};
 use contract::Env;
-
-/// How long a state may take to come on a busy machine; waiting ends as soon as it is there.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// What a real machine would be given, without a system that could read it.
-struct Seeds;
-
-impl SeedMaker for Seeds {
-    fn make(&self, request: &SeedRequest) -> Result<Seed, SeedError> {
-        Ok(Seed {
-            image: vec![b's'; 64 << 10],
-            host_key_public: format!("ssh-ed25519 AAAA {}", request.instance),
-        })
-    }
-}
 
 /// Dies at the moment it is asked, which is after the disk and before the definition.
 struct Killer;
@@ -54,145 +41,6 @@ fn kill(pid: u32, signal: &str) {
         .args(["-s", signal, &pid.to_string()])
         .status();
     assert!(status.unwrap().success());
-}
-
-/// A pool and a network of one test, in the sandbox's own libvirt.
-struct Bed {
-    name: String,
-    folder: PathBuf,
-    is_owner: bool,
-}
-
-impl Bed {
-    fn new(name: &str) -> Self {
-        let first = std::fs::read_to_string("/proc/1/cmdline").unwrap();
-        assert!(
-            first.contains("scripts/namespaces"),
-            "these tests change libvirt; run them by tests/bed/sandbox"
-        );
-        let folder = PathBuf::from("/var/lib/libvirt/images").join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        Self {
-            name: name.to_owned(),
-            folder,
-            is_owner: true,
-        }
-    }
-
-    fn pool(&self) -> PathBuf {
-        self.folder.join("pool")
-    }
-
-    fn config(&self) -> LibvirtConfig {
-        // Each test has a subnet of its own; the sum of its letters is one below 250.
-        let number = self.name.bytes().fold(0_u32, |sum, b| sum + u32::from(b)) % 250;
-        LibvirtConfig {
-            provider: ProviderName::parse("lab").unwrap(),
-            uri: "qemu:///system".into(),
-            accelerator: Accelerator::Auto,
-            pool: PoolConfig {
-                name: self.name.clone(),
-                path: Some(self.pool().display().to_string()),
-            },
-            network: NetworkConfig {
-                name: self.name.clone(),
-                subnet: Some(format!("10.78.{number}.0/24").parse().unwrap()),
-                forward: Forward::None,
-            },
-        }
-    }
-
-    fn provider_with(&self, seeds: Arc<dyn SeedMaker>) -> Libvirt {
-        Libvirt::new(self.config(), seeds, Arc::new(ProcessFacts::default()))
-            .with_stop_patience(Duration::from_secs(1))
-    }
-
-    fn provider(&self) -> Libvirt {
-        self.provider_with(Arc::new(Seeds))
-    }
-
-    async fn prepared(&self) -> Libvirt {
-        let provider = self.provider();
-        let missing = provider.inventory().await.missing;
-        contract::done(&provider, ProviderAction::Prepare { missing }).await;
-        provider
-    }
-
-    /// Names of the files in the pool.
-    fn files(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.pool()).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
-
-    /// A qcow2 disk of so many MiB of this content, and its ordinary company.
-    fn image_of(&self, content: &[u8], mib: usize) -> ImageFiles {
-        let (raw, disk) = (self.folder.join("raw"), self.folder.join("disk.qcow2"));
-        let mut bytes = content.to_vec();
-        bytes.resize(mib << 20, 0);
-        std::fs::write(&raw, bytes).unwrap();
-        run(Command::new("qemu-img")
-            .args(["convert", "-O", "qcow2"])
-            .args([&raw, &disk]));
-        ImageFiles { disk, kernel: None }
-    }
-
-    /// Bytes without any pattern, so that none of them is left out of the file.
-    fn noise(&self, mib: usize) -> ImageFiles {
-        let mut noise = vec![0; mib << 20];
-        let mut source = std::fs::File::open("/dev/urandom").unwrap();
-        source.read_exact(&mut noise).unwrap();
-        self.image_of(&noise, mib)
-    }
-}
-
-impl Drop for Bed {
-    fn drop(&mut self) {
-        if !self.is_owner {
-            return;
-        }
-        for command in [
-            "pool-destroy",
-            "pool-undefine",
-            "net-destroy",
-            "net-undefine",
-        ] {
-            let _ = Command::new("virsh")
-                .args(["-q", command, &self.name])
-                .stderr(Stdio::null())
-                .status();
-        }
-        let _ = Command::new("umount")
-            .arg(&self.folder)
-            .stderr(Stdio::null())
-            .status();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn virsh(args: &[&str]) -> String {
-    run(Command::new("virsh")
-        .args(["-q", "-c", "qemu:///system"])
-        .args(args))
-}
-
-/// Waits for a state; how long that takes is nobody's promise.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]
@@ -481,21 +329,6 @@ fn fill(path: &Path) -> std::io::Result<()> {
     loop {
         file.write_all(&[1; 4096])?;
     }
-}
-
-/// A boot sector that writes its text to the first serial port and halts.
-fn boot_sector(text: &[u8]) -> Vec<u8> {
-    let code = [
-        0x31, 0xc0, 0x8e, 0xd8, 0xfc, // xor ax, ax; mov ds, ax; cld
-        0xbe, 0x16, 0x7c, // mov si, text
-        0xac, 0x84, 0xc0, 0x74, 0x06, // next: lodsb; test al, al; jz end
-        0xba, 0xf8, 0x03, 0xee, 0xeb, 0xf5, // mov dx, 0x3f8; out dx, al; jmp next
-        0xf4, 0xeb, 0xfd, // end: hlt; jmp end
-    ];
-    let mut sector = [&code, text].concat();
-    sector.resize(510, 0);
-    sector.extend([0x55, 0xaa]);
-    sector
 }
 
 #[tokio::test]

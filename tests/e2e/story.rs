@@ -14,6 +14,7 @@ mod http;
 mod process;
 mod repository;
 mod serving;
+mod silent;
 mod trouble;
 mod wait;
 
@@ -23,7 +24,7 @@ use std::time::Instant;
 use bed::Bed;
 
 /// What is told, in this order; each finds the environment as the one before has left it.
-const CHAPTERS: [(&str, fn(&mut Bed)); 15] = [
+const CHAPTERS: [(&str, fn(&mut Bed)); 17] = [
     (
         "a plan says what will be made, and makes nothing",
         creation::a_plan_says_what_will_be_made_and_makes_nothing,
@@ -35,6 +36,10 @@ const CHAPTERS: [(&str, fn(&mut Bed)); 15] = [
     (
         "what was made needs nothing more, and where the time went is told",
         creation::what_was_made_needs_nothing_more_and_where_the_time_went_is_told,
+    ),
+    (
+        "a machine that never answers is begun",
+        silent::a_machine_that_never_answers_is_begun,
     ),
     (
         "the source is checked out and served",
@@ -68,6 +73,10 @@ const CHAPTERS: [(&str, fn(&mut Bed)); 15] = [
     (
         "a source that is out of reach changes nothing",
         trouble::a_source_that_is_out_of_reach_changes_nothing,
+    ),
+    (
+        "the machine that never answered was given up with its last words",
+        silent::the_machine_that_never_answered_was_given_up_with_its_last_words,
     ),
     (
         "an environment whose file is deleted goes, and its data stays",

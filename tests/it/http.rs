@@ -210,7 +210,7 @@ async fn events_go_on_after_the_last_one_that_was_seen() {
     let mut stream = bench.listen(Some("1")).await;
     let second = stream.until("two").await;
     assert!(second.contains("id: 2"), "{second}");
-    assert!(second.contains("event: held"));
+    assert!(second.contains("event: source_fault"));
     assert!(!second.contains("one"));
     bench.event("three").await;
     assert!(stream.until("three").await.contains("id: 3"));

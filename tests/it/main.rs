@@ -4,6 +4,7 @@ mod cli;
 mod guest;
 mod http;
 mod image;
+mod licences;
 mod manifest;
 mod provider;
 mod reconcile;

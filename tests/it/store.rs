@@ -274,8 +274,8 @@ async fn events_are_numbered_in_order_and_only_so_many_are_kept() {
     for store in stores {
         let shop = env("shop");
         for number in 1..=6 {
-            let kind = EventKind::Held {
-                line: format!("line {number}"),
+            let kind = EventKind::SourceFault {
+                message: format!("line {number}"),
             };
             let of = (number % 2 == 0).then_some(&shop);
             let event = store.put_event(at(number), of, &kind).await.unwrap();
@@ -298,8 +298,8 @@ async fn several_processes_may_open_and_write_one_file_at_once() {
         tokio::spawn(async move {
             let store = SqliteStore::open(&file).await.unwrap();
             for number in 0..5 {
-                let kind = EventKind::Held {
-                    line: format!("{writer}.{number}"),
+                let kind = EventKind::SourceFault {
+                    message: format!("{writer}.{number}"),
                 };
                 store.put_event(at(number), None, &kind).await.unwrap();
             }

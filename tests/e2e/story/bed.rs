@@ -15,6 +15,7 @@ use super::host::{self, Foreign};
 use super::http::{self, Answer};
 use super::process::{Output, Running, run, run_with_input, tail};
 use super::repository::{Repository, git};
+use super::silent::Silent;
 use super::wait::{COMMAND, SOON, seen, until};
 
 pub const ENV: &str = "journal";
@@ -40,6 +41,8 @@ pub struct Bed {
     pub foreign: Foreign,
     /// Names what is gathered, in the order in which it came.
     number: Cell<u32>,
+    /// What is waited for beside the story.
+    pub silent: Option<Silent>,
     // In the order in which they end.
     serve: Option<Running>,
     _servers: Servers,
@@ -61,6 +64,7 @@ impl Bed {
             _servers: Servers::start(root.path()),
             root,
             repository,
+            silent: None,
             serve: None,
             number: Cell::new(0),
         }
@@ -217,6 +221,10 @@ impl Bed {
     }
 
     // --- folders -------------------------------------------------------------------------------------
+
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
 
     pub fn state(&self) -> PathBuf {
         self.root.path().join("state")
@@ -421,6 +429,6 @@ fn scripts() -> PathBuf {
     clone_of("scripts")
 }
 
-fn clone_of(path: &str) -> PathBuf {
+pub fn clone_of(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -76,7 +76,11 @@ pub fn a_forged_webhook_is_refused_and_a_signed_one_brings_the_change(bed: &mut 
     let services = bed.environment().unwrap()["services"].clone();
     let mut beat = services.as_array().unwrap().iter();
     let beat = beat.find(|service| service["name"] == "beat");
-    assert_eq!(beat.map(|beat| &beat["state"]), Some(&json!("running")), "{services}");
+    assert_eq!(
+        beat.map(|beat| &beat["state"]),
+        Some(&json!("running")),
+        "{services}"
+    );
 }
 
 pub fn serve_stops_when_it_is_asked_to_and_goes_on_after_a_start(bed: &mut Bed) {

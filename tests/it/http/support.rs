@@ -118,8 +118,8 @@ impl Bench {
 
     pub async fn event(&self, line: &str) {
         let line = line.to_owned();
-        let held = EventKind::Held { line };
-        let put = self.store.put_event(Timestamp::UNIX_EPOCH, None, &held);
+        let fault = EventKind::SourceFault { message: line };
+        let put = self.store.put_event(Timestamp::UNIX_EPOCH, None, &fault);
         put.await.unwrap();
     }
 

@@ -222,7 +222,7 @@ fn while_another_process_works_on_it_an_apply_waits() {
 }
 
 #[test]
-fn a_machine_that_never_gets_ready_fails_with_words_and_is_tried_again() {
+fn a_machine_that_never_gets_ready_fails_with_words_and_waits_for_a_person() {
     let world = World::new(3, &[(lab(), Flavor::Named)]);
     world.push(declared().commit(0));
     world.set_faults(metrom::world::Faults {
@@ -233,9 +233,91 @@ fn a_machine_that_never_gets_ready_fails_with_words_and_is_tried_again() {
     let End::Failed(class, message) = &report.end else {
         panic!("{:?}", report.end);
     };
-    assert_eq!(*class, metrom::model::Class::Transient);
+    assert_eq!(*class, metrom::model::Class::Terminal);
     assert!(message.contains("shop does not answer"), "{message}");
     world.set_faults(metrom::world::Faults::default());
     assert_eq!(apply(&world), End::Settled);
     assert_eq!(machines(&world, &lab(), &shop()).len(), 1);
+}
+
+#[test]
+fn a_new_environment_waits_for_a_host_out_of_sight_only_if_its_data_may_be_there() {
+    let (near, far) = (lab(), ProviderName::parse("far").unwrap());
+    let world = World::new(
+        1,
+        &[(near.clone(), Flavor::Named), (far.clone(), Flavor::Named)],
+    );
+    let mut declared = Declared {
+        hosts: vec![near.clone(), far.clone()],
+        ..declared()
+    };
+    let (moved, new) = (shop(), EnvName::parse("new").unwrap());
+    declared
+        .environments
+        .insert(moved.clone(), Environment::on(&far));
+    world.push(declared.commit(0));
+    let knowing = reconciler(&world);
+    let settle = |reconciler: &metrom::reconcile::Reconciler, env: &EnvName| {
+        let reports = world
+            .run(reconciler.apply_until_settled(env, Trigger::Person))
+            .unwrap();
+        let plan = reports.last().unwrap().plan().unwrap().clone();
+        plan.held
+            .iter()
+            .map(ToString::to_string)
+            .collect::<String>()
+    };
+    assert_eq!(settle(&knowing, &moved), "");
+
+    world.cut_off(&far, u32::MAX);
+    for env in [&moved, &new] {
+        declared
+            .environments
+            .insert(env.clone(), Environment::on(&near));
+    }
+    world.push(declared.commit(1));
+    let unknowing = reconciler(&world);
+    let held = settle(&unknowing, &new);
+    assert!(held.contains("its data may be there"), "{held}");
+    assert_eq!(settle(&knowing, &new), "");
+    assert_eq!(machines(&world, &near, &new).len(), 1);
+    let held = settle(&knowing, &moved);
+    assert!(held.contains("its data may be there"), "{held}");
+    assert!(volumes(&world, &near, &moved).is_empty());
+}
+
+#[test]
+fn a_machine_that_is_cut_off_while_it_is_waited_for_is_not_waited_for_any_longer() {
+    let (world, _) = settled();
+    world.set_faults(metrom::world::Faults {
+        silent: 100,
+        ..Default::default()
+    });
+    let id = machines(&world, &lab(), &shop())[0].id.clone();
+    let (reconciler, before) = (reconciler(&world), world.now());
+    let cut_off = async {
+        metrom::port::Clock::sleep(&world, Duration::from_secs(60)).await;
+        world.meddle(&lab(), &id, |thing| {
+            if let LiveFields::Machine(machine) = &mut thing.object.fields {
+                machine.power = Power::Stopped;
+            }
+        });
+    };
+    let syncing = async {
+        let tick = reconciler.tick().await;
+        reconciler.sync(&tick, &shop(), Trigger::Person).await
+    };
+    let (report, ()) = world
+        .run(futures_util::future::join(syncing, cut_off))
+        .unwrap();
+    let End::Failed(class, message) = &report.end else {
+        panic!("{:?}", report.end);
+    };
+    assert_eq!(*class, metrom::model::Class::Conflict);
+    assert!(
+        message.contains("the machine of shop is stopped"),
+        "{message}"
+    );
+    let waited = world.now().duration_since(before);
+    assert!(waited < jiff::SignedDuration::from_secs(120), "{waited}");
 }
