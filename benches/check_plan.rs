@@ -175,6 +175,7 @@ fn files() -> Vec<(String, String)> {
         data_volumes: "keep".to_owned(),
         template_version: 1,
         garbage: None,
+        poll: 0,
     };
     let Snapshot { entries, .. } = declared.commit(0);
     let text = |entry| match entry {

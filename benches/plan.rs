@@ -29,6 +29,7 @@ fn declared(environments: usize) -> Declared {
         data_volumes: "keep".to_owned(),
         template_version: 1,
         garbage: None,
+        poll: 0,
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -12,12 +12,12 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
-use super::wiring::{self, Wiring};
+use super::wiring::Wiring;
 use super::{Global, place};
 use crate::http::{App, Board, Metrics, TimedLocks, WatchedSource};
 use crate::model::{SecretRef, Trigger};
-use crate::port::{SecretError, Secrets, Source};
-use crate::reconcile::{Pace, Reconciler, Runner, Wake};
+use crate::port::{SecretError, Secrets};
+use crate::reconcile::{Reconciler, Runner, Wake};
 use crate::secrets::LocalSecrets;
 use crate::source::watch;
 
@@ -29,12 +29,6 @@ const GRACE: Duration = Duration::from_secs(90);
 
 /// How long open answers may take after a stop was asked for.
 const ANSWERS_GRACE: Duration = Duration::from_secs(5);
-
-/// How long the start waits for the settings of the repository before it goes on without.
-const FIRST_LOOK: Duration = Duration::from_secs(10);
-
-/// Between two looks at the repository, and environments at once, until the repository says it.
-const FIRST_PACE: (Duration, usize) = (Duration::from_secs(60), 4);
 
 /// Keeps all environments as they are declared, and serves the API
 #[derive(Debug, Args)]
@@ -67,9 +61,8 @@ pub async fn run(args: &Serve, global: &Global) -> Result<Exit> {
     let metrics = Metrics::default();
     let board = Board::new(metrics.clone());
     let (reconciler, source) = reconciler(&wiring, &metrics, &board);
-    let pace = pace(&*source).await;
     let stopping = reconciler.stopping().clone();
-    let (runner, wake) = Runner::new(reconciler.clone(), pace);
+    let (runner, wake) = Runner::new(reconciler.clone(), GRACE);
     let app = App {
         store: wiring.store.clone(),
         viewer: Arc::new(wiring.viewer()),
@@ -111,29 +104,6 @@ fn reconciler(
     ports.locks = Arc::new(TimedLocks::new(ports.locks, metrics.clone()));
     let reconciler = Reconciler::new(ports).watched_by(board.clone());
     (Arc::new(reconciler), source)
-}
-
-/// How the loop runs, as the repository says at the start.
-async fn pace(source: &dyn Source) -> Pace {
-    let (mut poll, mut concurrency) = FIRST_PACE;
-    let reading = tokio::time::timeout(FIRST_LOOK, wiring::newest(source)).await;
-    match reading.unwrap_or_else(|_| Err(anyhow!("it does not answer"))) {
-        Ok(catalog) => {
-            concurrency = usize::try_from(catalog.policies().concurrency).unwrap_or(concurrency);
-            if let Some(repository) = &catalog.repository {
-                poll = repository.spec.poll.duration();
-            }
-        }
-        Err(error) => {
-            let error = format!("{error:#}");
-            tracing::warn!(%error, "the repository cannot be read yet");
-        }
-    }
-    Pace {
-        poll,
-        concurrency,
-        grace: GRACE,
-    }
 }
 
 /// The secret that webhooks are signed with; without one they are refused.

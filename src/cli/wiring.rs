@@ -184,7 +184,7 @@ pub async fn catalog(global: &Global) -> Result<Catalog> {
 ///
 /// # Errors
 /// When it cannot be reached or read.
-pub async fn newest(source: &dyn Source) -> Result<Catalog> {
+async fn newest(source: &dyn Source) -> Result<Catalog> {
     let head = source.head().await?;
     let snapshot = source.snapshot(&head).await?;
     Ok(manifest::load(&snapshot))

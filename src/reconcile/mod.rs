@@ -39,7 +39,7 @@ pub use notes::Notes;
 pub use observe::Inventories;
 pub use onlook::{News, Nobody, Onlooker};
 pub use plan::{Attempt, plan};
-pub use runner::{Pace, Runner, Wake};
+pub use runner::{Runner, Wake};
 pub use sync::{End, Ports, Reconciler, SyncReport};
 pub use tick::Tick;
 pub use view::{Aim, View, Viewer};

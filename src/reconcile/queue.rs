@@ -53,6 +53,11 @@ pub enum Back {
 }
 
 impl Queue {
+    /// From now on so many run at once; at least one. What runs already goes on.
+    pub fn allow(&mut self, limit: usize) {
+        self.limit = limit.max(1);
+    }
+
     /// An empty queue that lets so many run at once; at least one.
     #[must_use]
     pub fn new(limit: usize) -> Self {

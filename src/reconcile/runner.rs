@@ -3,7 +3,7 @@
 //! Everything that decides when is in `queue`. Here time passes and syncs run, several at once,
 //! each environment at most once, with one look at the world shared by all that can use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +17,7 @@ use super::backoff::spread;
 use super::queue::{Back, Queue, Taken};
 use super::sync::{End, Reconciler, SyncReport};
 use super::tick::Tick;
+use crate::manifest::Catalog;
 use crate::model::{EnvName, EventKind, Revision, Timestamp, Trigger};
 
 /// A look at the world that is older is not used for another sync, even if nobody asked since.
@@ -24,6 +25,12 @@ const FRESH: Duration = Duration::from_secs(10);
 
 /// Between two tries for an environment that another process works on.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// Between two looks at the repository, until it says itself how often it wants to be looked at.
+const FIRST_POLL: Duration = Duration::from_secs(60);
+
+/// Environments synced at once, until the repository says how many.
+const FIRST_CONCURRENCY: usize = 4;
 
 /// Wakes the loop. Carries no data that a sync relies on: lost, doubled or forged, it is boring.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,21 +40,13 @@ pub enum Wake {
     Environment(EnvName, Trigger),
 }
 
-/// How the loop runs.
-#[derive(Debug, Clone)]
-pub struct Pace {
-    /// Between two looks at the repository when nothing wakes us.
-    pub poll: Duration,
-    /// Environments synced at once.
-    pub concurrency: usize,
-    /// How long running steps may go on after a stop was asked for.
-    pub grace: Duration,
-}
-
 /// The loop of `metrom serve`.
 pub struct Runner {
     reconciler: Arc<Reconciler>,
-    pace: Pace,
+    /// How long running steps may go on after a stop was asked for.
+    grace: Duration,
+    /// Between two looks at the repository when nothing wakes us.
+    poll: Duration,
     wakes: mpsc::UnboundedReceiver<Wake>,
     queue: Queue,
     /// What woke those that wait, for their runs' records.
@@ -62,7 +61,35 @@ pub struct Runner {
     waiting: Arc<AtomicUsize>,
 }
 
-type Running<'a> = FuturesUnordered<BoxFuture<'a, SyncReport>>;
+/// The syncs that run, and what came back of them unheard.
+#[derive(Default)]
+struct Running<'a> {
+    syncs: FuturesUnordered<BoxFuture<'a, SyncReport>>,
+    done: VecDeque<SyncReport>,
+}
+
+impl Running<'_> {
+    /// Does something else while they go on: it may have to wait for what one of them holds.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            let next = pin!(self.syncs.next());
+            match select(work.as_mut(), next).await {
+                Either::Left((result, _)) => return result,
+                Either::Right((Some(report), _)) => self.done.push_back(report),
+                Either::Right((None, _)) => return work.await,
+            }
+        }
+    }
+
+    /// The next that is done; `None` when none runs.
+    async fn next(&mut self) -> Option<SyncReport> {
+        match self.done.pop_front() {
+            Some(report) => Some(report),
+            None => self.syncs.next().await,
+        }
+    }
+}
 
 /// What the loop was waiting for.
 enum Heard {
@@ -73,15 +100,20 @@ enum Heard {
 }
 
 impl Runner {
-    /// A loop, and the handle that wakes it. It looks for the first time at once.
+    /// A loop, and the handle that wakes it. It looks for the first time at once, and then as
+    /// often as the repository says. After a stop running steps have the time `grace`.
     #[must_use]
-    pub fn new(reconciler: Arc<Reconciler>, pace: Pace) -> (Self, mpsc::UnboundedSender<Wake>) {
+    pub fn new(
+        reconciler: Arc<Reconciler>,
+        grace: Duration,
+    ) -> (Self, mpsc::UnboundedSender<Wake>) {
         let (handle, wakes) = mpsc::unbounded_channel();
         let runner = Self {
-            queue: Queue::new(pace.concurrency),
+            queue: Queue::new(FIRST_CONCURRENCY),
             next_poll: reconciler.clock().now(),
             reconciler,
-            pace,
+            grace,
+            poll: FIRST_POLL,
             wakes,
             triggers: BTreeMap::new(),
             tick: None,
@@ -103,14 +135,14 @@ impl Runner {
     /// grace time, and no other begins.
     pub async fn run(mut self) {
         let reconciler = Arc::clone(&self.reconciler);
-        let mut running = Running::new();
+        let mut running = Running::default();
         loop {
-            self.poll_if_due().await;
+            running.beside(self.poll_if_due()).await;
             self.begin_due(&reconciler, &mut running).await;
             let waiting = self.queue.waiting(self.now());
             self.waiting.store(waiting, Ordering::Relaxed);
             match self.listen(&mut running).await {
-                Heard::Wake(Some(wake)) => self.heed(wake).await,
+                Heard::Wake(Some(wake)) => running.beside(self.heed(wake)).await,
                 // Every handle is gone: only time and the poll are left.
                 Heard::Wake(None) | Heard::Time => {}
                 Heard::Done(report) => self.take_back(&report),
@@ -123,7 +155,7 @@ impl Runner {
     /// Lets running steps finish within the grace time. What is still running then is dropped, and
     /// its run is recorded as interrupted: the next start goes on from what it left.
     async fn finish(&mut self, mut running: Running<'_>) {
-        let (reconciler, grace) = (Arc::clone(&self.reconciler), self.pace.grace);
+        let (reconciler, grace) = (Arc::clone(&self.reconciler), self.grace);
         {
             let finish = pin!(async {
                 while let Some(report) = running.next().await {
@@ -171,7 +203,7 @@ impl Runner {
             self.triggers.entry(env).or_insert(trigger);
         }
         let name = EnvName::parse("poll").expect("a name");
-        let pause = spread(self.pace.poll, &name, self.polls);
+        let pause = spread(self.poll, &name, self.polls);
         self.next_poll = later(self.now(), pause);
     }
 
@@ -188,6 +220,7 @@ impl Runner {
         let Ok(catalog) = &tick.head else {
             return false;
         };
+        self.keep_pace(catalog);
         let revision = catalog.revision.clone();
         let has_moved = self.revision.as_ref() != Some(&revision);
         if has_moved {
@@ -201,6 +234,16 @@ impl Runner {
         has_moved
     }
 
+    /// How often and how much at once, as the repository says now.
+    fn keep_pace(&mut self, catalog: &Catalog) {
+        let Some(repository) = &catalog.repository else {
+            return;
+        };
+        self.poll = repository.spec.poll.duration();
+        let limit = usize::try_from(repository.spec.policies.concurrency);
+        self.queue.allow(limit.unwrap_or(usize::MAX));
+    }
+
     async fn look(&mut self) -> Arc<Tick> {
         let tick = Arc::new(self.reconciler.tick().await);
         self.tick = Some(Arc::clone(&tick));
@@ -209,10 +252,10 @@ impl Runner {
 
     async fn begin_due<'a>(&mut self, reconciler: &'a Reconciler, running: &mut Running<'a>) {
         while let Some(Taken { env, asked }) = self.queue.take(self.now()) {
-            let tick = self.tick_since(asked).await;
+            let tick = running.beside(self.tick_since(asked)).await;
             let trigger = self.triggers.remove(&env).unwrap_or(Trigger::Timer);
             let sync = async move { reconciler.sync(&tick, &env, trigger).await };
-            running.push(sync.boxed());
+            running.syncs.push(sync.boxed());
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use super::guest::Inside;
 use crate::model::{
@@ -36,6 +37,8 @@ pub(super) struct Cloud {
     pub tokens: BTreeMap<Token, LiveId>,
     /// Calls for which it cannot be reached.
     pub cut_off: u32,
+    /// Held during a call.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
     inventories: u64,
 }
 
@@ -49,6 +52,7 @@ impl Cloud {
             missing: BTreeSet::from(["network".to_owned(), "pool".to_owned()]),
             tokens: BTreeMap::new(),
             cut_off: 0,
+            turn: Arc::default(),
             inventories: 0,
         }
     }

@@ -16,6 +16,8 @@ pub struct Declared {
     pub template_version: u32,
     /// A file that cannot be read as YAML, at this path.
     pub garbage: Option<String>,
+    /// Between two looks at the repository, in seconds; 0 for what is usual.
+    pub poll: u32,
 }
 
 /// One environment of it.
@@ -97,6 +99,9 @@ impl Declared {
              policies: {{dataVolumes: {}}}\n",
             self.data_volumes
         );
+        if self.poll > 0 {
+            let _ = writeln!(text, "  poll: {}s", self.poll);
+        }
         for name in &self.hosts {
             let _ = write!(
                 text,

@@ -19,6 +19,7 @@ mod time;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use cloud::{Flavor, Thing};
 pub use dice::Faults;
@@ -45,6 +46,8 @@ struct State {
     /// The store keeps no intents.
     forgets_intents: bool,
     locked: BTreeSet<EnvName>,
+    /// How long a provider takes to answer.
+    answers_after: Duration,
     ids: u64,
     violations: Vec<String>,
     deleted_volumes: Vec<Object>,
@@ -68,6 +71,7 @@ impl World {
             memory: Arc::default(),
             forgets_intents: false,
             locked: BTreeSet::new(),
+            answers_after: Duration::ZERO,
             ids: 0,
             violations: Vec::new(),
             deleted_volumes: Vec::new(),
@@ -84,6 +88,11 @@ impl World {
     /// From now on these things go wrong.
     pub fn set_faults(&self, faults: Faults) {
         self.state().dice.faults = faults;
+    }
+
+    /// From now on every call of a provider takes that long, one after another.
+    pub fn answer_after(&self, time: Duration) {
+        self.state().answers_after = time;
     }
 
     /// The process dies at the so-many-th call of a port from now.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::OwnedMutexGuard;
 
 use super::cloud::{Cloud, Flavor};
 use super::guest::Inside;
@@ -14,7 +15,7 @@ use crate::model::{
     ProviderAction, ProviderName, Stamp, Subject, Token, VolumeSpec,
 };
 use crate::port::{
-    Actuator, ImageFiles, Journal, Made, Observer, Observers, ProviderError, Providers,
+    Actuator, Clock as _, ImageFiles, Journal, Made, Observer, Observers, ProviderError, Providers,
 };
 
 /// One provider of the world.
@@ -67,6 +68,20 @@ impl Provider {
         look(&mut self.world.state(), &self.name)
     }
 
+    /// One call at a time, as over a connection: whoever has the turn keeps the others waiting.
+    async fn turn(&self) -> OwnedMutexGuard<()> {
+        let (turn, answers_after) = self.with(|state, name| {
+            let cloud = state.clouds.get(name);
+            let cloud = cloud.expect("opened for a provider that exists");
+            (Arc::clone(&cloud.turn), state.answers_after)
+        });
+        let turn = turn.lock_owned().await;
+        if !answers_after.is_zero() {
+            self.world.sleep(answers_after).await;
+        }
+        turn
+    }
+
     fn unreachable(&self) -> ProviderError {
         ProviderError::Unreachable {
             provider: self.name.clone(),
@@ -98,6 +113,7 @@ impl Observer for Provider {
     }
 
     async fn inventory(&self) -> Inventory {
+        let _turn = self.turn().await;
         self.world.call().await;
         if self.is_cut_off() {
             let reason = self.unreachable().to_string();
@@ -114,6 +130,7 @@ impl Observer for Provider {
     }
 
     async fn machine(&self, id: &LiveId) -> Result<Option<LiveMachine>, ProviderError> {
+        let _turn = self.turn().await;
         self.world.call().await;
         if self.is_cut_off() {
             return Err(self.unreachable());
@@ -134,6 +151,7 @@ impl Actuator for Provider {
         image: Option<&ImageFiles>,
         _: &dyn Journal,
     ) -> Result<Made, ProviderError> {
+        let _turn = self.turn().await;
         self.world.call().await;
         if self.is_cut_off() {
             return Err(self.unreachable());

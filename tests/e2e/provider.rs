@@ -1,8 +1,8 @@
 //! The libvirt provider on a real libvirt: the contract, and what goes wrong only there. The
 //! connection is the sandbox's own, and `virsh` is the independent witness.
 
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -233,6 +233,7 @@ fn world() -> World {
         data_volumes: "keep".to_owned(),
         template_version: 1,
         garbage: None,
+        poll: 0,
     };
     world.push(declared.commit(1));
     world

@@ -8,7 +8,7 @@ use metrom::model::{
     EnvName, EventKind, Outcome, ProviderName, Run, RunState, StepRecord, Trigger,
 };
 use metrom::port::{Clock, Store};
-use metrom::reconcile::{Pace, Reconciler, Runner, Wake};
+use metrom::reconcile::{Reconciler, Runner, Wake};
 use metrom::world::declare::{Declared, Environment};
 use metrom::world::{Faults, Flavor, World};
 
@@ -30,16 +30,12 @@ fn declared(environments: usize) -> Declared {
         data_volumes: "delete".to_owned(),
         template_version: 1,
         garbage: None,
+        poll: 0,
     }
 }
 
-fn pace() -> Pace {
-    Pace {
-        poll: Duration::from_secs(60),
-        concurrency: 2,
-        grace: Duration::from_secs(30),
-    }
-}
+/// Longer than any machine of the world takes to answer.
+const GRACE: Duration = Duration::from_secs(120);
 
 fn world(environments: usize) -> World {
     let world = World::new(5, &[(lab(), Flavor::Tokens)]);
@@ -49,12 +45,12 @@ fn world(environments: usize) -> World {
 
 /// Serves while a story goes on, then stops.
 fn serve(world: &World, story: impl Future<Output = ()>) {
-    serve_at(world, pace(), story);
+    serve_with(world, GRACE, story);
 }
 
-fn serve_at(world: &World, pace: Pace, story: impl Future<Output = ()>) {
+fn serve_with(world: &World, grace: Duration, story: impl Future<Output = ()>) {
     let reconciler: Arc<Reconciler> = Arc::new(reconciler(world));
-    let (runner, _wake) = Runner::new(Arc::clone(&reconciler), pace);
+    let (runner, _wake) = Runner::new(Arc::clone(&reconciler), grace);
     let story = story.map(|()| reconciler.stopping().cancel());
     world
         .run(join(runner.run(), story))
@@ -89,15 +85,12 @@ fn a_poll_finds_what_no_webhook_told() {
 #[test]
 fn a_wake_is_heeded_before_the_next_poll() {
     let world = world(1);
+    world.push(slow(1).commit(1));
     let reconciler = Arc::new(reconciler(&world));
-    let slow = Pace {
-        poll: Duration::from_secs(100_000),
-        ..pace()
-    };
-    let (runner, wake) = Runner::new(Arc::clone(&reconciler), slow);
+    let (runner, wake) = Runner::new(Arc::clone(&reconciler), GRACE);
     let story = async {
         world.sleep(Duration::from_secs(300)).await;
-        world.push(declared(2).commit(1));
+        world.push(slow(2).commit(2));
         wake.send(Wake::Repository(Trigger::Webhook)).unwrap();
         wake.send(Wake::Repository(Trigger::Webhook)).unwrap();
         world.sleep(Duration::from_secs(300)).await;
@@ -105,6 +98,41 @@ fn a_wake_is_heeded_before_the_next_poll() {
     };
     world.run(join(runner.run(), story)).unwrap();
     assert_eq!(machines(&world, &lab(), &env(1)).len(), 1);
+}
+
+#[test]
+fn steps_go_on_while_it_looks_at_the_world() {
+    let world = world(4);
+    // A look waits for the steps that talk to the same provider.
+    world.answer_after(Duration::from_secs(7));
+    serve(&world, world.sleep(Duration::from_secs(3600)));
+    for n in 0..4 {
+        assert_eq!(machines(&world, &lab(), &env(n)).len(), 1, "{n}");
+    }
+}
+
+/// Declares that nobody wants to be looked at.
+fn slow(environments: usize) -> Declared {
+    Declared {
+        poll: 86_400,
+        ..declared(environments)
+    }
+}
+
+#[test]
+fn how_often_it_looks_is_followed_while_it_runs() {
+    let world = world(1);
+    serve(&world, async {
+        world.sleep(Duration::from_secs(300)).await;
+        world.push(slow(1).commit(1));
+        world.sleep(Duration::from_secs(300)).await;
+        world.push(declared(2).commit(2));
+        world.sleep(Duration::from_secs(7200)).await;
+        assert!(
+            machines(&world, &lab(), &env(1)).is_empty(),
+            "nobody looked"
+        );
+    });
 }
 
 #[test]
@@ -150,13 +178,13 @@ fn an_outage_of_the_source_is_told_once_however_often_it_is_met() {
 }
 
 /// A world in which a machine is being waited for when a stop is asked for, and answers later.
-fn stopped_while_a_machine_boots(pace: Pace) -> Run {
+fn stopped_while_a_machine_boots(grace: Duration) -> Run {
     let world = world(1);
     world.set_faults(Faults {
         silent: 100,
         ..Faults::default()
     });
-    serve_at(&world, pace, async {
+    serve_with(&world, grace, async {
         world.sleep(Duration::from_secs(10)).await;
         world.set_faults(Faults::default());
     });
@@ -168,9 +196,7 @@ fn stopped_while_a_machine_boots(pace: Pace) -> Run {
 
 #[test]
 fn a_stop_lets_running_steps_finish_and_begins_no_other() {
-    // Longer than any machine of the world takes to answer.
-    let grace = Duration::from_secs(120);
-    let run = stopped_while_a_machine_boots(Pace { grace, ..pace() });
+    let run = stopped_while_a_machine_boots(GRACE);
     assert_eq!(run.state, RunState::Interrupted);
     let has_come = |step: &&StepRecord| step.outcome.is_some();
     let last = run.steps.iter().rfind(has_come).unwrap();
@@ -184,8 +210,7 @@ fn a_stop_lets_running_steps_finish_and_begins_no_other() {
 
 #[test]
 fn what_still_runs_when_the_grace_time_ends_is_recorded_as_interrupted() {
-    let grace = Duration::from_secs(5);
-    let run = stopped_while_a_machine_boots(Pace { grace, ..pace() });
+    let run = stopped_while_a_machine_boots(Duration::from_secs(5));
     assert_eq!(run.state, RunState::Interrupted);
     assert!(run.ended.is_some());
     let last = run

@@ -25,6 +25,7 @@ fn declared() -> Declared {
         data_volumes: "keep".to_owned(),
         template_version: 1,
         garbage: None,
+        poll: 0,
     }
 }
 
