@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::onlook::{News, Onlooker};
+use super::running::Running;
 use super::step::{Made, StepError, take};
 use crate::manifest::schema::HostSpec;
 use crate::model::{
@@ -69,10 +69,10 @@ pub async fn apply(hands: &Hands<'_>, plan: &Plan) -> Outcomes {
     let mut outcomes = Outcomes::new();
     let mut made = Made::new();
     let mut begun = BTreeSet::new();
-    let mut running = FuturesUnordered::new();
+    let mut running = Running::default();
     loop {
         for step in &plan.steps {
-            let is_free = running.len() < AT_ONCE && !hands.stopping.is_cancelled();
+            let is_free = running.count() < AT_ONCE && !hands.stopping.is_cancelled();
             if is_free && !begun.contains(&step.id) && is_ready(step, &outcomes) {
                 begun.insert(step.id);
                 running.push(watch(hands, step, made.clone()));
@@ -82,9 +82,9 @@ pub async fn apply(hands: &Hands<'_>, plan: &Plan) -> Outcomes {
             return outcomes;
         };
         made.extend(id.map(|id| (step.id, id)));
-        finish(hands, step, outcome, &mut outcomes).await;
+        finish(hands, &mut running, step, outcome, &mut outcomes).await;
         for (step, outcome) in skipped(plan, &outcomes, &begun) {
-            finish(hands, step, outcome, &mut outcomes).await;
+            finish(hands, &mut running, step, outcome, &mut outcomes).await;
         }
     }
 }
@@ -121,9 +121,16 @@ fn skipped<'p>(
     skipped
 }
 
-async fn finish(hands: &Hands<'_>, step: &Step, outcome: Outcome, outcomes: &mut Outcomes) {
+async fn finish(
+    hands: &Hands<'_>,
+    running: &mut Running<impl Future>,
+    step: &Step,
+    outcome: Outcome,
+    outcomes: &mut Outcomes,
+) {
     hands.onlooker.see(hands.env, News::Ended(step, &outcome));
-    if let Err(error) = hands.store.end_step(hands.run, step.id, &outcome).await {
+    let writing = hands.store.end_step(hands.run, step.id, &outcome);
+    if let Err(error) = running.beside(writing).await {
         tracing::warn!(env = %hands.env, run = %hands.run, %error, "an outcome was not kept");
     }
     outcomes.insert(step.id, outcome);
@@ -152,7 +159,12 @@ async fn watch<'p>(
             ControlFlow::Break(result) => break result,
             ControlFlow::Continue(line) => {
                 let lines = line.into_iter().chain(at_hand(&mut lines));
-                log(hands, step, lines.collect()).await;
+                // The work goes on: it may hold what the store waits for.
+                let logging = pin!(log(hands, step, lines.collect()));
+                if let Either::Left((result, logging)) = select(work.as_mut(), logging).await {
+                    logging.await;
+                    break result;
+                }
             }
         }
     };

@@ -26,6 +26,7 @@ pub mod order;
 pub mod plan;
 pub mod queue;
 pub mod runner;
+mod running;
 pub mod settle;
 pub mod step;
 pub mod sync;

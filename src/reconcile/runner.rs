@@ -3,18 +3,18 @@
 //! Everything that decides when is in `queue`. Here time passes and syncs run, several at once,
 //! each environment at most once, with one look at the world shared by all that can use it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 
 use super::backoff::spread;
 use super::queue::{Back, Queue, Taken};
+use super::running::Running;
 use super::sync::{End, Reconciler, SyncReport};
 use super::tick::Tick;
 use crate::manifest::Catalog;
@@ -61,35 +61,7 @@ pub struct Runner {
     waiting: Arc<AtomicUsize>,
 }
 
-/// The syncs that run, and what came back of them unheard.
-#[derive(Default)]
-struct Running<'a> {
-    syncs: FuturesUnordered<BoxFuture<'a, SyncReport>>,
-    done: VecDeque<SyncReport>,
-}
-
-impl Running<'_> {
-    /// Does something else while they go on: it may have to wait for what one of them holds.
-    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        loop {
-            let next = pin!(self.syncs.next());
-            match select(work.as_mut(), next).await {
-                Either::Left((result, _)) => return result,
-                Either::Right((Some(report), _)) => self.done.push_back(report),
-                Either::Right((None, _)) => return work.await,
-            }
-        }
-    }
-
-    /// The next that is done; `None` when none runs.
-    async fn next(&mut self) -> Option<SyncReport> {
-        match self.done.pop_front() {
-            Some(report) => Some(report),
-            None => self.syncs.next().await,
-        }
-    }
-}
+type Syncs<'a> = Running<BoxFuture<'a, SyncReport>>;
 
 /// What the loop was waiting for.
 enum Heard {
@@ -135,7 +107,7 @@ impl Runner {
     /// grace time, and no other begins.
     pub async fn run(mut self) {
         let reconciler = Arc::clone(&self.reconciler);
-        let mut running = Running::default();
+        let mut running = Syncs::default();
         loop {
             running.beside(self.poll_if_due()).await;
             self.begin_due(&reconciler, &mut running).await;
@@ -154,7 +126,7 @@ impl Runner {
 
     /// Lets running steps finish within the grace time. What is still running then is dropped, and
     /// its run is recorded as interrupted: the next start goes on from what it left.
-    async fn finish(&mut self, mut running: Running<'_>) {
+    async fn finish(&mut self, mut running: Syncs<'_>) {
         let (reconciler, grace) = (Arc::clone(&self.reconciler), self.grace);
         {
             let finish = pin!(async {
@@ -250,12 +222,12 @@ impl Runner {
         tick
     }
 
-    async fn begin_due<'a>(&mut self, reconciler: &'a Reconciler, running: &mut Running<'a>) {
+    async fn begin_due<'a>(&mut self, reconciler: &'a Reconciler, running: &mut Syncs<'a>) {
         while let Some(Taken { env, asked }) = self.queue.take(self.now()) {
             let tick = running.beside(self.tick_since(asked)).await;
             let trigger = self.triggers.remove(&env).unwrap_or(Trigger::Timer);
             let sync = async move { reconciler.sync(&tick, &env, trigger).await };
-            running.syncs.push(sync.boxed());
+            running.push(sync.boxed());
         }
     }
 
@@ -268,7 +240,7 @@ impl Runner {
         }
     }
 
-    async fn listen(&mut self, running: &mut Running<'_>) -> Heard {
+    async fn listen(&mut self, running: &mut Syncs<'_>) -> Heard {
         let next = self
             .queue
             .next_due()

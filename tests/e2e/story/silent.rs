@@ -120,15 +120,16 @@ fn declare(repo: &Path, disk: &Path) {
             "mute.yaml",
             format!(
                 "{api}\nkind: Environment\nmetadata: {{name: mute}}\nspec:\n  placement: lab\n  \
-                 compose: {{file: docker-compose.yml}}\n  \
+                 compose: {{file: mute/docker-compose.yml}}\n  \
                  machine: {{image: mute, cpus: 1, memory: 512MiB, disk: 1GiB, data: 1GiB}}\n"
             ),
         ),
         (
-            "docker-compose.yml",
+            "mute/docker-compose.yml",
             "services: {web: {image: nginx:1.22}}\n".to_owned(),
         ),
     ];
+    std::fs::create_dir(repo.join("mute")).unwrap();
     for (name, text) in files {
         std::fs::write(repo.join(name), text).unwrap();
     }
