@@ -30,8 +30,10 @@ const UP_WITHIN: Duration = Duration::from_secs(3600);
 const HEALTHY_WITHIN: Duration = Duration::from_secs(600);
 /// How long a container may fail and be started again by its restart policy.
 const FIRST_FAULTS: Duration = Duration::from_secs(45);
-/// Compose reads files and asks nobody.
-const CONFIG_WITHIN: Duration = Duration::from_secs(120);
+/// Compose reads files and asks nobody; emulated machines take a minute to start it.
+const CONFIG_WITHIN: Duration = Duration::from_secs(300);
+/// How `timeout` ends when the program did not.
+const TIMED_OUT: u32 = 124;
 /// Between two looks at containers that are starting.
 const PAUSE: Duration = Duration::from_secs(2);
 /// What is left for the other side to end by itself before we stop listening.
@@ -247,6 +249,11 @@ impl Stack<'_, '_> {
     async fn model(&self) -> Result<Model, GuestError> {
         let command = self.compose(CONFIG_WITHIN, &[], &["config", "--format", "json"]);
         let ended = self.op.try_ask(DOING, &command).await?;
+        if ended.code == TIMED_OUT {
+            let waited = CONFIG_WITHIN.as_secs();
+            let reason = format!("`docker compose config` has not ended within {waited} s");
+            return Err(self.op.failed(DOING, reason));
+        }
         if ended.code != 0 {
             let reason = format!("docker compose does not accept the file: {}", ended.tail);
             return Err(self.op.blocked(DOING, reason));
