@@ -148,6 +148,10 @@ impl Observer for Nothing {
         &self.0
     }
 
+    async fn console(&self, _: &LiveId) -> Result<String, ProviderError> {
+        Ok(String::new())
+    }
+
     async fn inventory(&self) -> Inventory {
         Inventory {
             provider: self.0.clone(),

@@ -258,16 +258,8 @@ fn stop_libvirtd() {
     kill(pid.trim().parse().unwrap(), "KILL");
 }
 
-async fn start_libvirtd() {
-    let hidden = "umount -R -l /sys/fs/cgroup && exec libvirtd -d -p /run/libvirtd.pid";
-    run(Command::new("unshare").args(["--mount", "sh", "-c", hidden]));
-    until("libvirtd answers", || {
-        let version = Command::new("virsh")
-            .args(["-c", "qemu:///system", "version"])
-            .output();
-        version.unwrap().status.success()
-    })
-    .await;
+fn start_libvirtd() {
+    run(&mut Command::new("scripts/libvirtd"));
 }
 
 #[tokio::test]
@@ -289,12 +281,12 @@ async fn a_daemon_that_goes_away_in_the_middle_is_transient_and_then_forgotten()
     let reason = &inventory.gaps[0].reason;
     assert!(reason.starts_with("cannot reach lab: "), "{reason}");
 
-    start_libvirtd().await;
+    start_libvirtd();
     assert!(!contract::seen(&provider).await.images.contains(&image.id()));
     provide(&provider, &image, &files, &Silent).await.unwrap();
     // A restart that nobody saw is no error at all.
     stop_libvirtd();
-    start_libvirtd().await;
+    start_libvirtd();
     assert!(contract::seen(&provider).await.images.contains(&image.id()));
 }
 
