@@ -176,10 +176,9 @@ fn files() -> Vec<(String, String)> {
     let declared = Declared {
         environments: (0..ENVIRONMENTS).map(one).collect(),
         hosts: vec![lab.clone()],
-        data_volumes: "keep".to_owned(),
+        retain: "forever".to_owned(),
         template_version: 1,
-        garbage: None,
-        poll: 0,
+        ..Declared::default()
     };
     let Snapshot { entries, .. } = declared.commit(0);
     let text = |entry| match entry {

@@ -8,9 +8,7 @@ use futures_util::future::join_all;
 use metrom::manifest::{Facts, load, render};
 use metrom::model::{Desired, EnvName, Inventory, Observed, ProviderName, Token, Trigger};
 use metrom::reconcile::observe::assemble;
-use metrom::reconcile::{
-    Attempt, DataVolumes, Inventories, Policy, Ports, Prune, Reconciler, plan,
-};
+use metrom::reconcile::{Attempt, Inventories, Policy, Ports, Reconciler, plan};
 use metrom::world::declare::{Declared, Environment};
 use metrom::world::{Flavor, World};
 
@@ -26,10 +24,9 @@ fn declared(environments: usize) -> Declared {
     Declared {
         environments: (0..environments).map(one).collect(),
         hosts: vec![lab()],
-        data_volumes: "keep".to_owned(),
+        retain: "forever".to_owned(),
         template_version: 1,
-        garbage: None,
-        poll: 0,
+        ..Declared::default()
     }
 }
 
@@ -54,10 +51,7 @@ fn plan_10_000_resources(bencher: Bencher) {
         gaps: Vec::new(),
     };
     let inventories = Inventories::new(vec![empty]);
-    let policy = Policy {
-        data_volumes: DataVolumes::Keep,
-        prune: Prune::Allowed,
-    };
+    let policy = Policy::default();
     let attempt = Attempt {
         token: Token("bench".to_owned()),
         at: now,

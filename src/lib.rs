@@ -6,6 +6,7 @@
 //! Modules in reading order; imports point from lower lines to upper ones only:
 //!
 //! - [`model`] the vocabulary
+//! - [`schedule`] office hours, holidays, the end of a life
 //! - [`manifest`] files → `Catalog` → `Desired`
 //! - [`port`] where the outside enters
 //! - [`reconcile`] diff, plan, gate, queue; apply and one whole sync
@@ -24,6 +25,7 @@ pub mod model;
 pub mod port;
 pub mod provider;
 pub mod reconcile;
+pub mod schedule;
 pub mod scm;
 pub mod secrets;
 pub mod source;

@@ -40,6 +40,14 @@ struct Shown {
 
 pub async fn run(args: &Apply, global: &Global) -> Result<Exit> {
     let wiring = Wiring::open(global).await?;
+    bring(&wiring, &args.envs, global).await
+}
+
+/// Brings these environments, or all, to what they should be, and shows what came of it.
+///
+/// # Errors
+/// When one of them is not there, or history cannot be read.
+pub async fn bring(wiring: &Wiring, asked: &[EnvName], global: &Global) -> Result<Exit> {
     let detail = match global.verbose {
         0 => Detail::Steps,
         1.. => Detail::Lines,
@@ -48,7 +56,7 @@ pub async fn run(args: &Apply, global: &Global) -> Result<Exit> {
     let reconciler = wiring.reconciler().watched_by(progress.clone());
     stop_when_asked(&reconciler, progress)?;
     let tick = reconciler.tick().await;
-    let envs = chosen::environments(reconciler.viewer(), &tick, &args.envs).await?;
+    let envs = chosen::environments(reconciler.viewer(), &tick, asked).await?;
     let at_once = concurrency(&tick);
     let work = envs
         .iter()

@@ -11,7 +11,7 @@ use super::system::SystemClock;
 use super::wiring::Wiring;
 use super::{Global, chosen, get, history, next_moves, plan_text};
 use crate::http::view::{EnvironmentView, MachineView, RunView, ServiceView};
-use crate::model::text::mib;
+use crate::model::text::{count, mib, minute};
 use crate::model::{EnvName, Event, EventKind, Run, Timestamp};
 use crate::port::{Clock, Store};
 
@@ -136,7 +136,10 @@ fn facts(env: &EnvironmentView, now: Timestamp) -> Vec<(&'static str, String)> {
         ),
         ("volumes", some(volumes.collect())),
         ("checkouts", some(checkouts.collect())),
-        ("until", env.until.map(|until| until.to_string())),
+        ("asleep", env.asleep.clone()),
+        ("suspended", env.suspended.clone()),
+        ("ends", env.end.map(minute)),
+        ("next change", env.until.map(minute)),
     ];
     let said = facts
         .into_iter()
@@ -154,9 +157,9 @@ fn machine_line(machine: &MachineView, now: Timestamp) -> String {
         .created
         .map_or(String::new(), |at| format!(", {} old", age(at, now)));
     format!(
-        "{} at {address}, {} cpu, {} memory{old} {}",
+        "{} at {address}, {}, {} memory{old} {}",
         machine.power,
-        machine.cpus,
+        count(machine.cpus as usize, "cpu"),
         mib(machine.memory_mib),
         paint(FAINT, &machine.id)
     )
@@ -196,6 +199,8 @@ fn event_line(event: &Event, now: Timestamp) -> String {
         EventKind::RunStarted { run, steps } => format!("run {run} began with {steps} steps"),
         EventKind::StepEnded { line, ok: true, .. } => format!("done: {line}"),
         EventKind::StepEnded { line, message, .. } => format!("not done: {line}: {message}"),
+        EventKind::EndsSoon { end } => format!("its time is up at {}", minute(*end)),
+        EventKind::PersonSaid { by, what } => format!("{by}: {what}"),
         EventKind::RunEnded { run, ok: true } => format!("run {run} succeeded"),
         EventKind::RunEnded { run, ok: false } => format!("run {run} failed"),
     };

@@ -34,6 +34,18 @@ pub struct Destroy {
     declared: bool,
 }
 
+impl Destroy {
+    /// The end of what is no longer declared, or whose time is up, with its data.
+    pub fn with_data(env: EnvName, yes: bool) -> Self {
+        Self {
+            env,
+            data: true,
+            yes,
+            declared: true,
+        }
+    }
+}
+
 pub async fn run(args: &Destroy, global: &Global) -> Result<Exit> {
     let wiring = Wiring::open(global).await?;
     let progress = Arc::new(Progress::new(match global.verbose {
@@ -46,7 +58,7 @@ pub async fn run(args: &Destroy, global: &Global) -> Result<Exit> {
     refuse_declared(args, &tick)?;
     let data = match args.data {
         true => DataVolumes::Delete,
-        false => DataVolumes::Keep,
+        false => DataVolumes::Keep { until: None },
     };
     if !agreed(args, &reconciler, &tick, data).await? {
         return Ok(Exit::Failed);

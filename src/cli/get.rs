@@ -156,7 +156,7 @@ pub fn status(status: Status) -> String {
         Status::Healthy => GOOD,
         Status::Changing | Status::Pending | Status::Held | Status::Unknown => WARN,
         Status::Degraded | Status::Failed | Status::Stalled => BAD,
-        Status::Absent => FAINT,
+        Status::Asleep | Status::Kept | Status::Absent => FAINT,
     };
     paint(style, status.word())
 }

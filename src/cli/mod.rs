@@ -4,6 +4,7 @@
 //! colour, progress and a next move; a pipe gets plain lines, or `-o json`.
 
 mod apply;
+mod approve;
 mod check;
 mod chosen;
 mod completion;
@@ -21,6 +22,7 @@ mod logs;
 mod new;
 mod next_moves;
 mod output;
+mod person;
 mod place;
 mod plan;
 mod plan_text;
@@ -30,9 +32,12 @@ mod schema;
 mod serve;
 mod span;
 mod ssh;
+mod suspend;
 mod system;
 mod telemetry;
 mod terminal;
+mod trash;
+mod wake;
 mod wiring;
 
 use std::path::PathBuf;
@@ -144,7 +149,13 @@ enum Command {
     Logs(logs::Logs),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
+    Wake(wake::Wake),
+    Sleep(wake::Sleep),
+    Suspend(suspend::Suspend),
+    Resume(suspend::Resume),
+    Approve(approve::Approve),
     Destroy(destroy::Destroy),
+    Trash(trash::Trash),
     New(new::New),
     Image(image::Image),
     Schema(schema::Schema),
@@ -227,7 +238,13 @@ async fn dispatch(cli: &Cli) -> Result<Exit> {
         Command::Logs(args) => logs::run(args, global).await,
         Command::Ssh(args) => ssh::run(args, global).await,
         Command::Exec(args) => exec::run(args, global).await,
+        Command::Wake(args) => wake::wake(args, global).await,
+        Command::Sleep(args) => wake::sleep(args, global).await,
+        Command::Suspend(args) => suspend::suspend(args, global).await,
+        Command::Resume(args) => suspend::resume(args, global).await,
+        Command::Approve(args) => approve::run(args, global).await,
         Command::Destroy(args) => destroy::run(args, global).await,
+        Command::Trash(args) => trash::run(args, global).await,
         Command::New(args) => new::run(args, global).await,
         Command::Image(args) => image::run(args, global).await,
         Command::Schema(args) => schema::run(args, global),

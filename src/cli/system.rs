@@ -8,6 +8,15 @@ use async_trait::async_trait;
 use crate::model::{RunId, Timestamp, Token};
 use crate::port::{Clock, Ids};
 
+/// Who runs this: the account behind `sudo` if there is one.
+#[must_use]
+pub fn account() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|who| !who.is_empty()))
+        .unwrap_or_else(|| "somebody".to_owned())
+}
+
 /// The clock of the machine.
 pub struct SystemClock;
 

@@ -265,6 +265,7 @@ mod tests {
             digest: None,
             revision: None,
             created: "2026-01-01T00:00:00Z".parse().unwrap(),
+            born: None,
         };
         let record = CheckoutRecord {
             stamp,

@@ -166,6 +166,7 @@ mod tests {
             digest: Some(Digest::of_bytes(b"spec")),
             revision: None,
             created: "2026-01-01T00:00:00Z".parse().unwrap(),
+            born: None,
         }
     }
 

@@ -84,6 +84,7 @@ impl Metrics {
         metrics::with_local_recorder(&*self.recorder, || match &event.kind {
             // Told by the port itself and by the board, for this process alone.
             EventKind::SourceMoved { .. } | EventKind::SourceFault { .. } => {}
+            EventKind::EndsSoon { .. } | EventKind::PersonSaid { .. } => {}
             EventKind::RunStarted { run, .. } => self.begin(run, event.at),
             EventKind::StepEnded { line, ok, .. } => {
                 let labels = [("resource", resource(line)), ("result", result(*ok))];

@@ -7,11 +7,11 @@ use super::compose::Outline;
 use super::finding::UnitId;
 use super::resolve::Effective;
 use super::schema::{
-    EnvironmentSpec, HostSpec, Policies, ProjectSpec, RepositorySpec, TemplateSpec,
+    Drift, EnvironmentSpec, HostSpec, Policies, ProjectSpec, RepositorySpec, Retain, TemplateSpec,
 };
 use crate::model::{
     Diagnostic, EnvName, FileContent, ImageName, ImageSpec, OwnerName, ProjectName, ProviderName,
-    RepoPath, Revision, Severity, TemplateName,
+    RepoPath, Revision, Severity, TemplateName, Timestamp,
 };
 
 /// Everything that a repository declares at one revision.
@@ -74,6 +74,18 @@ pub struct StackFiles {
     /// By path relative to the stack's folder.
     pub files: BTreeMap<String, FileContent>,
     pub outline: Outline,
+}
+
+/// What may be done to an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How long its data is kept when its time is up.
+    pub retain: Retain,
+    pub drift: Drift,
+    /// Nothing of it may be deleted, and where that is said.
+    pub protected: Option<String>,
+    /// Nothing of it may be changed, and where that is said.
+    pub suspended: Option<String>,
 }
 
 /// Whether an environment can be acted upon.
@@ -145,6 +157,32 @@ impl Catalog {
         self.diagnostics
             .iter()
             .any(|d| d.severity == Severity::Error)
+    }
+
+    /// What may be done to an environment that is good.
+    #[must_use]
+    pub fn rules(&self, env: &EnvName) -> Option<Rules> {
+        let timing = &self.effective.get(env)?.timing;
+        let declared = self.environments.get(env);
+        let place = declared.map_or_else(
+            || "its file".to_owned(),
+            |declared| format!("{}:{}", declared.path, declared.line),
+        );
+        Some(Rules {
+            retain: timing.retain,
+            drift: timing.drift,
+            suspended: timing
+                .is_suspended
+                .then(|| format!("it is suspended in {place}")),
+            protected: timing.is_protected.then_some(place),
+        })
+    }
+
+    /// The instant from which nothing of an environment should be that was born then; `None` when
+    /// it has no end, or is not good.
+    #[must_use]
+    pub fn end(&self, env: &EnvName, born: Option<Timestamp>) -> Option<Timestamp> {
+        self.effective.get(env)?.timing.end(born)
     }
 
     /// The policies of the repository; the defaults, which keep everything, when it has none.

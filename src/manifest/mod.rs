@@ -21,7 +21,7 @@ pub mod schema;
 mod shape;
 pub mod yaml;
 
-pub use catalog::{Catalog, Environment, Repository, StackFiles, Standing, Template};
+pub use catalog::{Catalog, Environment, Repository, Rules, StackFiles, Standing, Template};
 pub use load::{Loader, load};
 pub use render::{Facts, references, render};
 pub use schema::Policies;

@@ -7,8 +7,9 @@ use super::resolve::Effective;
 use super::schema::SourceRepository;
 use crate::model::{
     CheckoutSpec, ComposeSource, Desired, EnvName, Key, MachineSpec, Resource, Revision, Spec,
-    StackSpec, Timestamp, Variable, VolumeSpec,
+    StackSpec, Timestamp, Variable, VolumeSpec, Waking, WakingBy, Wish,
 };
+use crate::schedule::{OfficeHours, State};
 
 /// The one data volume of a machine.
 const DATA: &str = "data";
@@ -20,6 +21,10 @@ const CHECKOUTS: &str = "/srv/metrom/src";
 pub struct Facts {
     /// The commit of each `(url, reference)`, or why it could not be found out.
     pub refs: BTreeMap<(String, String), Result<Revision, String>>,
+    /// When its first machine was made; `None` before that.
+    pub born: Option<Timestamp>,
+    /// What a person wants for a while.
+    pub wish: Option<Wish>,
 }
 
 /// The references, as `(url, reference)`, that have to be resolved before an environment is rendered;
@@ -52,15 +57,41 @@ pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -
         .clone()
         .expect("no environment is good in a repository without a name");
     let mut desired = Desired::undeclared(owner, env.clone(), catalog.revision.clone());
-    match effective.expires {
-        Some(end) if end <= now => desired.expired = true,
-        until => {
-            desired.until = until;
-            desired.provider = Some(effective.machine.provider.clone());
-            add_resources(&mut desired, env, effective, facts);
+    let timing = &effective.timing;
+    desired.born = facts.born;
+    desired.end = timing.end(facts.born);
+    if desired.end.is_some_and(|end| end <= now) {
+        desired.is_expired = true;
+        return desired;
+    }
+    let (waking, until) = waking(timing.hours.as_ref(), facts.wish.as_ref(), now);
+    desired.waking = waking;
+    desired.until = [until, desired.end].into_iter().flatten().min();
+    desired.provider = Some(effective.machine.provider.clone());
+    add_resources(&mut desired, env, effective, facts);
+    desired
+}
+
+/// Whether the machine is to run, and when that changes next: a person's wish counts while it
+/// lasts, then the office hours.
+fn waking(
+    hours: Option<&OfficeHours>,
+    wish: Option<&Wish>,
+    now: Timestamp,
+) -> (Waking, Option<Timestamp>) {
+    if let Some(wish) = wish.filter(|wish| now < wish.until) {
+        let by = WakingBy::Person;
+        let is_awake = wish.is_awake;
+        return (Waking { is_awake, by }, Some(wish.until));
+    }
+    match hours.map(|hours| hours.at(now)) {
+        None => (Waking::ALWAYS, None),
+        Some(State { is_open, until }) => {
+            let by = WakingBy::OfficeHours;
+            let is_awake = is_open;
+            (Waking { is_awake, by }, until)
         }
     }
-    desired
 }
 
 fn add_resources(desired: &mut Desired, env: &EnvName, effective: &Effective, facts: &Facts) {

@@ -24,8 +24,28 @@ pub enum Cause {
     Expired,
     /// What it stands on was made anew.
     DependencyReplaced(Key),
-    /// A person asked for it.
+    /// Its office hours began or ended.
+    OfficeHours,
+    /// A person wants it to be awake, or asleep, for a while.
+    Wish,
+    /// A person asked for its end.
     Asked,
+}
+
+impl Cause {
+    /// Whether this is why something ends to exist, rather than why it is made or changed.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        match self {
+            Self::Undeclared | Self::Expired | Self::Duplicate | Self::Asked => true,
+            Self::Missing
+            | Self::SpecChanged
+            | Self::Drifted
+            | Self::DependencyReplaced(_)
+            | Self::OfficeHours
+            | Self::Wish => false,
+        }
+    }
 }
 
 impl fmt::Display for Cause {
@@ -38,7 +58,9 @@ impl fmt::Display for Cause {
             Self::Duplicate => f.write_str("duplicate"),
             Self::Expired => f.write_str("expired"),
             Self::DependencyReplaced(key) => write!(f, "{key} is new"),
-            Self::Asked => f.write_str("asked for"),
+            Self::OfficeHours => f.write_str("office hours"),
+            Self::Wish => f.write_str("asked for"),
+            Self::Asked => f.write_str("asked to go"),
         }
     }
 }

@@ -14,15 +14,46 @@ pub struct Desired {
     pub owner: OwnerName,
     pub env: EnvName,
     pub revision: Revision,
-    /// Where the machine is to be; `None` when nothing should be (undeclared or expired).
+    /// Where the machine is to be; `None` when nothing should be: it is undeclared, or its time is up.
     pub provider: Option<ProviderName>,
     pub resources: BTreeMap<Key, Resource>,
     /// Resources of which something could not be found out, and why; they are held as they are.
     pub unresolved: BTreeMap<Key, String>,
+    /// Whether the machine is to run.
+    pub waking: Waking,
     /// The instant at which this answer next changes by itself.
     pub until: Option<Timestamp>,
-    /// Why nothing should be, when that is not "undeclared".
-    pub expired: bool,
+    /// When its first machine was made; `None` before that.
+    pub born: Option<Timestamp>,
+    /// The instant at which its time is up, or was; `None` when it has no end.
+    pub end: Option<Timestamp>,
+    /// Its time is up: nothing should be, although it is declared.
+    pub is_expired: bool,
+}
+
+/// Whether a machine is to run at an instant, and by whose word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waking {
+    pub is_awake: bool,
+    pub by: WakingBy,
+}
+
+/// Who says whether a machine is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WakingBy {
+    /// Nobody: a machine runs.
+    Default,
+    OfficeHours,
+    Person,
+}
+
+impl Waking {
+    /// What nobody said anything about runs.
+    pub const ALWAYS: Self = Self {
+        is_awake: true,
+        by: WakingBy::Default,
+    };
 }
 
 impl Desired {
@@ -36,8 +67,11 @@ impl Desired {
             provider: None,
             resources: BTreeMap::new(),
             unresolved: BTreeMap::new(),
+            waking: Waking::ALWAYS,
             until: None,
-            expired: false,
+            born: None,
+            end: None,
+            is_expired: false,
         }
     }
 }

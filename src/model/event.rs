@@ -38,6 +38,15 @@ pub enum EventKind {
         ok: bool,
         message: String,
     },
+    /// A person said something of it beside git; in the imperative.
+    PersonSaid {
+        by: String,
+        what: String,
+    },
+    /// The time of the environment is up before long.
+    EndsSoon {
+        end: Timestamp,
+    },
     RunEnded {
         run: RunId,
         ok: bool,

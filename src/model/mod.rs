@@ -10,6 +10,7 @@ pub mod digest;
 pub mod event;
 pub mod intent;
 pub mod key;
+pub mod memo;
 pub mod name;
 pub mod observed;
 pub mod plan;
@@ -22,13 +23,14 @@ pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, Desired, FileContent, GuestSpec, ImageOrigin,
     ImageSpec, MachineSpec, RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec,
-    Variable, VolumeSpec,
+    Variable, VolumeSpec, Waking, WakingBy,
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;
 pub use event::{Event, EventKind};
 pub use intent::{Intent, IntentState, Token};
 pub use key::Key;
+pub use memo::{Announced, Memo, MemoKind, Memos, Suspension, Wish};
 pub use name::{EnvName, ImageName, NameError, OwnerName, ProjectName, ProviderName, TemplateName};
 pub use observed::{
     Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,

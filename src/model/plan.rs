@@ -18,6 +18,9 @@ pub struct Plan {
     pub revision: Revision,
     pub steps: Vec<Step>,
     pub held: Vec<Held>,
+    /// The fingerprint that an agreement must name before any of it is done; `None` when none is
+    /// needed, or it was given.
+    pub awaits: Option<Digest>,
 }
 
 impl Plan {

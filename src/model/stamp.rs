@@ -21,6 +21,10 @@ pub struct Stamp {
     pub revision: Option<Revision>,
     /// First creation, which survives in-place changes.
     pub created: Timestamp,
+    /// When the first machine of the environment was made, on a machine; what its lifetime is
+    /// counted from. A new machine carries on that of the one before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<Timestamp>,
 }
 
 impl Stamp {

@@ -6,8 +6,8 @@
 use async_trait::async_trait;
 
 use crate::model::{
-    EnvName, Event, EventKind, Intent, Outcome, Revision, Run, RunId, RunState, StepId, Timestamp,
-    Token,
+    EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
+    RunState, StepId, Timestamp, Token,
 };
 
 #[async_trait]
@@ -56,7 +56,14 @@ pub trait Store: Send + Sync {
     -> Result<(), StoreError>;
     /// Environments that ever had a good revision.
     async fn known_environments(&self) -> Result<Vec<EnvName>, StoreError>;
+    /// Forgets its good revision and all memos; history stays.
     async fn forget_environment(&self, env: &EnvName) -> Result<(), StoreError>;
+
+    /// What is remembered of an environment.
+    async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError>;
+    /// Remembers one thing, in the place of what was remembered of its kind.
+    async fn put_memo(&self, env: &EnvName, memo: &Memo) -> Result<(), StoreError>;
+    async fn drop_memo(&self, env: &EnvName, kind: MemoKind) -> Result<(), StoreError>;
 
     /// Keeps an event and gives it its number.
     async fn put_event(

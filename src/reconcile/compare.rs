@@ -11,6 +11,9 @@ use crate::model::{
     LiveStack, LiveVolume, MachineSpec, Power, Revision, VolumeSpec,
 };
 
+/// The field of a machine that office hours and people's wishes are about.
+pub const POWER: &str = "power";
+
 fn change(field: &'static str, from: String, to: String, effect: Effect) -> FieldChange {
     FieldChange {
         field,
@@ -49,7 +52,7 @@ pub fn machine(
     let mut fields = Vec::new();
     if *power != Power::Running {
         let to = Power::Running.to_string();
-        fields.push(change("power", power.to_string(), to, Effect::InPlace));
+        fields.push(change(POWER, power.to_string(), to, Effect::InPlace));
     }
     if live_cpus != cpus {
         let (from, to) = (live_cpus.to_string(), cpus.to_string());

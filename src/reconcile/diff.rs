@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{compare, keeper};
 use crate::model::{
     Cause, Change, CheckoutSpec, Desired, Effect, FieldChange, Key, Live, LiveCheckout, LiveId,
-    MachineSpec, Observed, Resource, Scope, Spec,
+    MachineSpec, Observed, Power, Resource, Scope, Spec, WakingBy,
 };
 
 /// Everything that is not as it should be: what is declared in the order in which it is made, then
@@ -26,6 +26,17 @@ use crate::model::{
 /// Of an environment whose machine does not answer, nothing inside is compared.
 #[must_use]
 pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
+    let mut all = match desired.waking.is_awake {
+        true => differences(desired, observed),
+        false => asleep(desired, observed).into_iter().collect(),
+    };
+    all.extend(undeclared(desired, observed));
+    all.extend(duplicates(desired, observed));
+    all
+}
+
+/// What is declared and not so.
+fn differences(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let mut changes = BTreeMap::new();
     for (key, resource) in &desired.resources {
         let facts = Facts {
@@ -39,10 +50,34 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
             changes.insert(key.clone(), change);
         }
     }
-    let mut all: Vec<Change> = changes.into_values().collect();
-    all.extend(undeclared(desired, observed));
-    all.extend(duplicates(desired, observed));
-    all
+    changes.into_values().collect()
+}
+
+/// Of an environment that sleeps, only that its machine does not run: everything else can wait
+/// until it is awake, and what was never made is made then.
+fn asleep(desired: &Desired, observed: &Observed) -> Option<Change> {
+    let live = keeper::machine(desired, observed)?;
+    let power = live.fields.as_machine()?.power;
+    (power != Power::Stopped).then(|| Change {
+        key: Key::Machine,
+        id: Some(live.id.clone()),
+        cause: by_waking(desired.waking.by),
+        fields: vec![FieldChange {
+            field: compare::POWER,
+            from: power.to_string(),
+            to: Power::Stopped.to_string(),
+            effect: Effect::InPlace,
+        }],
+    })
+}
+
+/// Why a machine is started or stopped that is otherwise as declared.
+fn by_waking(by: WakingBy) -> Cause {
+    match by {
+        WakingBy::Default => Cause::Drifted,
+        WakingBy::OfficeHours => Cause::OfficeHours,
+        WakingBy::Person => Cause::Wish,
+    }
 }
 
 /// One declared resource and everything that its change depends on.
@@ -130,7 +165,11 @@ impl Facts<'_> {
         let stamped = live.stamp.as_ref().and_then(|stamp| stamp.digest.as_ref());
         let digests = stamped.map(|stamped| (stamped, &self.resource.digest));
         let machine = live.fields.as_machine()?;
-        self.by_fields(live, compare::machine(spec, machine, digests, &attached))
+        let fields = compare::machine(spec, machine, digests, &attached);
+        if matches!(&fields[..], [only] if only.field == compare::POWER) {
+            return Some(self.with(Some(live), by_waking(self.desired.waking.by), fields));
+        }
+        self.by_fields(live, fields)
     }
 
     /// Whether what this one stands on is made anew by this plan.
@@ -206,7 +245,7 @@ pub fn is_made(change: &Change) -> bool {
 /// Ours, and not declared any more or not at that provider. What is inside a machine goes with it,
 /// and a checkout that is no longer declared stays as what it is: people's files.
 fn undeclared(desired: &Desired, observed: &Observed) -> Vec<Change> {
-    let cause = if desired.expired {
+    let cause = if desired.is_expired {
         Cause::Expired
     } else {
         Cause::Undeclared

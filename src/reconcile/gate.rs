@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use super::diff::is_made;
 use super::keeper;
-use crate::model::text::mib;
+use crate::model::text::{mib, minute};
 use crate::model::{
-    Cause, Change, Desired, Held, Intent, IntentState, Key, Live, LiveId, Observed, Power, Scope,
-    Spec,
+    Cause, Change, Desired, Digest, Held, Intent, IntentState, Key, Live, LiveId, Observed, Power,
+    Risk, Scope, Spec, Timestamp,
 };
 
 /// What the repository, or a person, allows.
@@ -19,13 +19,46 @@ use crate::model::{
 pub struct Policy {
     pub data_volumes: DataVolumes,
     pub prune: Prune,
+    pub drift: Drift,
+    /// Nothing may be deleted or made anew, and where that is said.
+    pub protected: Option<String>,
+    /// Nothing may be changed at all, and why.
+    pub suspended: Option<String>,
+    /// Plans from this risk on wait for a person's agreement; `None` when no plan does.
+    pub approve: Option<Risk>,
+    /// What was agreed to, by [`crate::model::Plan::fingerprint`].
+    pub approved: BTreeSet<Digest>,
+}
+
+impl Default for Policy {
+    /// Everything is put right, nothing is held, and data is never deleted.
+    fn default() -> Self {
+        Self {
+            data_volumes: DataVolumes::Keep { until: None },
+            prune: Prune::Allowed,
+            drift: Drift::Heal,
+            protected: None,
+            suspended: None,
+            approve: None,
+            approved: BTreeSet::new(),
+        }
+    }
 }
 
 /// What becomes of data volumes that are no longer declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataVolumes {
-    Keep,
+    /// They stay: until then, or until a person removes them.
+    Keep { until: Option<Timestamp> },
+    /// They go, once their machine is gone.
     Delete,
+}
+
+/// What happens when a live object differs although its declaration did not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    Heal,
+    Report,
 }
 
 /// Whether what is no longer declared may be ended.
@@ -92,19 +125,35 @@ struct Gate<'a> {
 
 impl Gate<'_> {
     fn objection(&self, change: &Change) -> Option<String> {
-        match change.cause {
-            Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => {
-                self.objection_to_removal(change)
-            }
-            Cause::Missing | Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) => {
-                self.objection_to_change(change)
-            }
-        }
+        let suspended = self.policy.suspended.clone();
+        suspended
+            .or_else(|| self.protected(change))
+            .or_else(|| match change.cause.is_removal() {
+                true => self.objection_to_removal(change),
+                false => self.objection_to_change(change),
+            })
+    }
+
+    /// What is protected is neither deleted nor made anew; a second of it may go.
+    fn protected(&self, change: &Change) -> Option<String> {
+        let is_end = change.cause.is_removal() && change.cause != Cause::Duplicate;
+        let is_concerned = is_end || (is_made(change) && change.id.is_some());
+        let place = self.policy.protected.as_ref().filter(|_| is_concerned)?;
+        Some(format!(
+            "it is protected in {place}; commit `protect: false` there first"
+        ))
+    }
+
+    /// Differences that nobody declared are only told where that is the policy.
+    fn only_reported(&self, change: &Change) -> Option<String> {
+        let is_told = self.policy.drift == Drift::Report && change.cause == Cause::Drifted;
+        is_told.then(|| "drift is reported here, not healed (`drift: report`)".to_owned())
     }
 
     fn objection_to_change(&self, change: &Change) -> Option<String> {
         let unresolved = self.desired.unresolved.get(&change.key).cloned();
         unresolved
+            .or_else(|| self.only_reported(change))
             .or_else(|| self.waits(change))
             .or_else(|| self.provider_gap(change))
             .or_else(|| self.foreign(change))
@@ -147,11 +196,25 @@ impl Gate<'_> {
             ));
         }
         match self.policy.data_volumes {
+            DataVolumes::Delete if self.has_machine() => {
+                Some("it goes when its machine is gone".to_owned())
+            }
             DataVolumes::Delete => None,
-            DataVolumes::Keep => Some(format!(
+            DataVolumes::Keep { until: None } => Some(format!(
                 "data volumes are kept; `metrom destroy {env} --data` removes it"
             )),
+            DataVolumes::Keep { until: Some(until) } => Some(format!(
+                "it is kept until {}, and used again if {env} is declared again or lives longer; \
+                 `metrom trash purge {env}` removes it at once",
+                minute(until)
+            )),
         }
+    }
+
+    /// Whether a machine of ours is there: what it was given never goes in the same sync.
+    fn has_machine(&self) -> bool {
+        let claims = self.observed.live.get(&Key::Machine).into_iter().flatten();
+        claims.into_iter().any(|live| live.stamp.is_some())
     }
 
     fn waits(&self, change: &Change) -> Option<String> {
@@ -296,7 +359,8 @@ impl Gate<'_> {
 
     fn block(&mut self, change: &Change) {
         let is_checkout = matches!(change.key, Key::Checkout(_));
-        if !is_removal(change) && (is_made(change) || is_checkout || self.is_unmade(change)) {
+        if !change.cause.is_removal() && (is_made(change) || is_checkout || self.is_unmade(change))
+        {
             self.blocked.insert(change.key.clone());
         }
     }
@@ -311,7 +375,7 @@ impl Gate<'_> {
         let scope = self.desired.provider.clone().map(Scope::Provider);
         let is_unseen = scope.is_some_and(|scope| self.observed.gap(&scope).is_some())
             && change.cause == Cause::Missing;
-        let is_said = is_removal(change) && matches!(change.key, Key::Volume(_));
+        let is_said = change.cause.is_removal() && matches!(change.key, Key::Volume(_));
         if is_said && self.blocked.contains(&change.key) {
             return None; // with the volume that is not made because of it
         }
@@ -333,6 +397,7 @@ impl Gate<'_> {
         let gap = self.observed.gap(&Scope::Guest)?;
         let is_new = |change: &Change| change.key == Key::Machine && is_made(change);
         let is_there = keeper::machine(self.desired, self.observed).is_some()
+            && self.desired.waking.is_awake
             && self.desired.resources.contains_key(&Key::Guest)
             && !allowed.iter().any(is_new)
             && !self.blocked.contains(&Key::Machine);
@@ -356,20 +421,12 @@ impl Gate<'_> {
     }
 }
 
-fn is_removal(change: &Change) -> bool {
-    match change.cause {
-        Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => true,
-        Cause::Missing | Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) => {
-            false
-        }
-    }
-}
-
 /// What would have been done, in the imperative.
 fn what(change: &Change) -> String {
     let verb = match change.cause {
         Cause::Missing => "create",
         Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => "delete",
+        Cause::OfficeHours | Cause::Wish => "start or stop",
         Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) if is_made(change) => {
             "make anew"
         }

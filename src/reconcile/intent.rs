@@ -146,6 +146,7 @@ mod tests {
             digest: None,
             revision: None,
             created,
+            born: None,
         };
         let live = Live {
             id: LiveId(id.into()),

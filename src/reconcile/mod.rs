@@ -10,6 +10,7 @@
 //! [`apply`] does a plan by taking each [`step`], [`settle`] repeats it until nothing is left to do,
 //! [`runner`] is the loop of `metrom serve`.
 
+pub mod allow;
 pub mod apply;
 pub mod backoff;
 pub mod compare;
@@ -25,6 +26,7 @@ pub mod onlook;
 pub mod order;
 pub mod plan;
 pub mod queue;
+pub mod remember;
 pub mod runner;
 mod running;
 pub mod settle;
@@ -34,7 +36,8 @@ mod target;
 pub mod tick;
 pub mod view;
 
-pub use gate::{DataVolumes, Policy, Prune};
+pub use allow::Exodus;
+pub use gate::{DataVolumes, Drift, Policy, Prune};
 pub use library::Library;
 pub use notes::Notes;
 pub use observe::Inventories;

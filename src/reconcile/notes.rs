@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::{EnvName, Intent, Revision};
+use crate::model::{EnvName, Intent, Memos, Revision};
 use crate::port::{Store, StoreError};
 
 /// The part of a [`Store`] that is enough to plan.
@@ -13,6 +13,7 @@ pub trait Notes: Send + Sync {
     async fn intents(&self, env: &EnvName) -> Result<Vec<Intent>, StoreError>;
     async fn good_revision(&self, env: &EnvName) -> Result<Option<Revision>, StoreError>;
     async fn known_environments(&self) -> Result<Vec<EnvName>, StoreError>;
+    async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError>;
 }
 
 #[async_trait]
@@ -27,5 +28,9 @@ impl Notes for Arc<dyn Store> {
 
     async fn known_environments(&self) -> Result<Vec<EnvName>, StoreError> {
         (**self).known_environments().await
+    }
+
+    async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError> {
+        (**self).memos(env).await
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     EnvName, Gap, Inventory, Key, Live, LiveFields, LiveId, Object, Observed, OwnerName,
-    ProviderName, Scope,
+    ProviderName, Scope, Timestamp,
 };
 use crate::port::GuestReport;
 
@@ -59,6 +59,18 @@ impl Inventories {
         of_owner.map(|(_, env)| env.clone()).collect()
     }
 
+    /// The environments of that owner that have a machine.
+    #[must_use]
+    pub fn with_machine(&self, owner: &OwnerName) -> BTreeSet<EnvName> {
+        let is_machine = |place: &(usize, usize)| {
+            let stamp = self.live_at(place).0.stamp.as_ref();
+            stamp.is_some_and(|stamp| stamp.key == Key::Machine)
+        };
+        let of_owner = self.stamped.iter().filter(|((o, _), _)| o == owner);
+        let with_machine = of_owner.filter(|(_, places)| places.iter().any(is_machine));
+        with_machine.map(|((_, env), _)| env.clone()).collect()
+    }
+
     #[must_use]
     pub fn of_provider(&self, provider: &ProviderName) -> Option<&Inventory> {
         self.all.iter().find(|i| i.provider == *provider)
@@ -86,6 +98,20 @@ impl Inventories {
         of_data
             .map(|stamp| (stamp.owner.clone(), stamp.env.clone()))
             .collect()
+    }
+
+    /// When the first machine of an environment was made, as far as its machines know.
+    pub(super) fn born(&self, owner: &OwnerName, env: &EnvName) -> Option<Timestamp> {
+        let places = self.stamped.get(&(owner.clone(), env.clone()));
+        let objects = places
+            .into_iter()
+            .flatten()
+            .map(|place| self.live_at(place).0);
+        let stamps = objects.filter_map(|object| object.stamp.as_ref());
+        let of_machines = stamps.filter(|stamp| stamp.key == Key::Machine);
+        of_machines
+            .map(|stamp| stamp.born.unwrap_or(stamp.created))
+            .min()
     }
 
     fn live_at(&self, &(i, j): &(usize, usize)) -> (&Object, &ProviderName) {

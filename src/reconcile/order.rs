@@ -33,22 +33,15 @@ pub fn steps(
         ready: BTreeMap::new(),
         made: BTreeMap::new(),
     };
-    let removals: Vec<&Change> = changes.iter().filter(|c| is_removal(c)).collect();
-    let declared: Vec<&Change> = changes.iter().filter(|c| !is_removal(c)).collect();
-    if let Some(provider) = &desired.provider {
-        order.declared(&declared, provider);
+    let (removals, declared): (Vec<&Change>, Vec<&Change>) =
+        changes.iter().partition(|change| change.cause.is_removal());
+    match &desired.provider {
+        Some(provider) if desired.waking.is_awake => order.declared(&declared, provider),
+        Some(_) => order.asleep(&declared),
+        None => {}
     }
     order.removals(&removals);
     order.steps
-}
-
-fn is_removal(change: &Change) -> bool {
-    match change.cause {
-        Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => true,
-        Cause::Missing | Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) => {
-            false
-        }
-    }
 }
 
 /// What is to happen to the machine as a whole.
@@ -135,6 +128,21 @@ impl<'a> Order<'a> {
         self.inside(changes, &machine, provider, &up);
     }
 
+    /// Stops what runs and should not; nothing else is done while an environment sleeps.
+    fn asleep(&mut self, changes: &[&'a Change]) {
+        for change in changes {
+            if let Some(live) = self.live(change) {
+                self.stop(change, live);
+            }
+        }
+    }
+
+    fn stop(&mut self, change: &Change, live: &Live) -> StepId {
+        let id = live.id.clone();
+        let action = ProviderAction::StopMachine { id };
+        self.on(change.into(), action, Risk::Disruptive, After::new())
+    }
+
     fn live(&self, change: &Change) -> Option<&'a Live> {
         let claims = self.observed.live.get(&change.key)?;
         claims
@@ -198,15 +206,8 @@ impl<'a> Order<'a> {
     fn take_down(&mut self, machine: &Move, image: &After) -> After {
         match machine {
             Move::Keep | Move::Start(..) | Move::Create(_) => After::new(),
-            Move::Restart(change, live) if is_off(live) => {
-                let _ = change;
-                After::new()
-            }
-            Move::Restart(change, live) => {
-                let id = live.id.clone();
-                let action = ProviderAction::StopMachine { id };
-                After::from([self.on((*change).into(), action, Risk::Disruptive, After::new())])
-            }
+            Move::Restart(_, live) if is_off(live) => After::new(),
+            Move::Restart(change, live) => After::from([self.stop(change, live)]),
             Move::Replace(change, live) => {
                 let down = self.stack_down(&change.cause, live, image.clone());
                 let after = if down.is_empty() { image.clone() } else { down };
@@ -279,7 +280,13 @@ impl<'a> Order<'a> {
             digest: self.desired.resources.get(key).map(|r| r.digest.clone()),
             revision: Some(self.desired.revision.clone()),
             created,
+            born: self.born(key, created),
         }
+    }
+
+    /// What a machine carries on from the one before it; the first of all is born when it is made.
+    fn born(&self, key: &Key, created: crate::model::Timestamp) -> Option<crate::model::Timestamp> {
+        matches!(key, Key::Machine).then(|| self.desired.born.unwrap_or(created))
     }
 
     /// A stamp for what is changed in place: it keeps its first creation.

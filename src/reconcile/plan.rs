@@ -6,7 +6,7 @@
 use super::diff::diff;
 use super::gate::{Policy, Prune, gate};
 use super::order::steps;
-use crate::model::{Cause, Desired, Intent, Observed, Plan, Timestamp, Token};
+use crate::model::{Cause, Desired, Held, Intent, Observed, Plan, Timestamp, Token};
 
 /// What makes one attempt different from the next: its tokens and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +35,45 @@ pub fn plan(
         }
     }
     let gated = gate(changes, desired, observed, intents, policy);
-    Plan {
+    let steps = match policy.suspended {
+        None => steps(&gated.allowed, desired, observed, intents, attempt),
+        Some(_) => Vec::new(),
+    };
+    let plan = Plan {
         env: desired.env.clone(),
         revision: desired.revision.clone(),
-        steps: steps(&gated.allowed, desired, observed, intents, attempt),
+        steps,
         held: gated.held,
+        awaits: None,
+    };
+    agreed(plan, policy)
+}
+
+/// A plan that needs a person's agreement and has it not is held as a whole: what is agreed to is
+/// what was shown, from its first step to its last.
+fn agreed(plan: Plan, policy: &Policy) -> Plan {
+    let risk = plan.steps.iter().map(|step| step.risk).max();
+    let waits = policy.approve.is_some_and(|least| risk >= Some(least));
+    let fingerprint = plan.fingerprint();
+    if !waits || policy.approved.contains(&fingerprint) {
+        return plan;
+    }
+    let reason = format!(
+        "it waits for an agreement: `metrom approve {} {}`",
+        plan.env,
+        fingerprint.short()
+    );
+    let waiting = plan.steps.iter().map(|step| Held {
+        key: step.key.clone(),
+        what: step.action.to_string(),
+        reason: reason.clone(),
+    });
+    let held = waiting.chain(plan.held).collect();
+    Plan {
+        env: plan.env,
+        revision: plan.revision,
+        steps: Vec::new(),
+        held,
+        awaits: Some(fingerprint),
     }
 }

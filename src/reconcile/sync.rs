@@ -9,10 +9,12 @@ use super::gate::DataVolumes;
 use super::library::Library;
 use super::onlook::{News, Nobody, Onlooker, announce};
 use super::plan::Attempt;
+use super::remember::Writing;
 use super::tick::Tick;
 use super::view::{Aim, View, Viewer};
 use crate::model::{
-    Class, EnvName, EventKind, Outcome, Plan, Run, RunId, RunState, StepRecord, Timestamp, Trigger,
+    Class, EnvName, EventKind, Memo, MemoKind, Outcome, Plan, Run, RunId, RunState, StepRecord,
+    Timestamp, Trigger,
 };
 use crate::port::{
     Clock, GuestActuator, Ids, Images, Locks, Providers, Refs, Source, Store, StoreError,
@@ -86,7 +88,7 @@ impl SyncReport {
     /// The instant at which what should be changes by itself.
     #[must_use]
     pub fn until(&self) -> Option<Timestamp> {
-        self.view.as_ref()?.aim.as_ref()?.desired.until
+        self.view.as_ref()?.aim.as_ref()?.until
     }
 }
 
@@ -205,6 +207,10 @@ impl Reconciler {
             return Ok(SyncReport::new(env, Some(view), End::Settled));
         }
         let (run, outcomes) = self.run(tick, aim, trigger, &attempt).await?;
+        if aim.policy.approved.contains(&aim.plan.fingerprint()) {
+            // An agreement is to one doing of one plan.
+            self.ports.store.drop_memo(env, MemoKind::Approved).await?;
+        }
         let end = end(&aim.plan, &outcomes);
         Ok(SyncReport {
             env: env.clone(),
@@ -223,6 +229,17 @@ impl Reconciler {
         }
         for token in &aim.reviewed.drop {
             store.drop_intent(token).await?;
+        }
+        for writing in &aim.writings {
+            match writing {
+                Writing::Put(memo) => store.put_memo(env, memo).await?,
+                Writing::Drop(kind) => store.drop_memo(env, *kind).await?,
+            }
+        }
+        if let Some(announced) = aim.announcement {
+            let kind = EventKind::EndsSoon { end: announced.end };
+            self.announce(&aim.plan, kind).await;
+            store.put_memo(env, &Memo::Announced(announced)).await?;
         }
         let revision = &aim.desired.revision;
         if aim.is_gone {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::allow::Exodus;
 use super::observe::Inventories;
 use crate::manifest::Catalog;
 use crate::manifest::schema::HostSpec;
@@ -21,6 +22,8 @@ pub struct Tick {
     pub hosts: BTreeMap<ProviderName, HostSpec>,
     /// In whose name live objects are looked for; `None` before any good revision.
     pub owner: Option<OwnerName>,
+    /// Whose machines are to go, when that is known.
+    pub exodus: Exodus,
     pub(super) refs: References,
 }
 

@@ -5,21 +5,24 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use super::allow::{self, Exodus};
 use super::gate::{DataVolumes, Policy, Prune};
 use super::intent::{Reviewed, review};
 use super::library::Library;
 use super::notes::Notes;
 use super::observe::{Inventories, add_guest, add_guest_gap, assemble};
 use super::plan::{Attempt, plan};
+use super::remember::{Writing, announcement, writings};
 use super::tick::{References, Tick};
 use super::{keeper, target};
 use crate::manifest::schema::HostSpec;
-use crate::manifest::{Catalog, Facts, Policies, references, schema};
+use crate::manifest::{Catalog, Facts, references};
 use crate::model::{
-    Desired, EnvName, Inventory, Observed, OwnerName, Plan, Power, ProviderName, Revision,
-    Timestamp,
+    Announced, Desired, EnvName, Inventory, Memos, Observed, OwnerName, Plan, Power, ProviderName,
+    Revision, Timestamp,
 };
 use crate::port::{GuestObserver, GuestTarget, Observers, Refs, Source, SourceError, StoreError};
+use crate::schedule::lifetime;
 
 /// Looks at environments and plans, with ports that can only read.
 pub struct Viewer {
@@ -48,6 +51,16 @@ pub struct Aim {
     pub desired: Arc<Desired>,
     pub observed: Observed,
     pub plan: Plan,
+    /// What may be done.
+    pub policy: Policy,
+    /// The instant of which all this is said.
+    pub now: Timestamp,
+    /// The instant at which the answer changes by itself.
+    pub until: Option<Timestamp>,
+    /// What is to be remembered after this look; to be written by who may.
+    pub(super) writings: Vec<Writing>,
+    /// What people are to be told of its end.
+    pub(super) announcement: Option<Announced>,
     /// Notes of creations after this look; to be written by who may.
     pub(super) reviewed: Reviewed,
     /// The revision is the newest that says for sure what should be.
@@ -106,14 +119,40 @@ impl Viewer {
         let asked = hosts.iter().map(|(name, host)| self.inventory(name, host));
         let inventories = Inventories::new(join_all(asked).await);
         self.library.remember(&inventories, at);
+        let exodus = match (&head, &owner) {
+            (Ok(catalog), Some(owner)) => self.exodus(catalog, owner, &inventories, at).await,
+            (Err(_), _) | (_, None) => Exodus::default(),
+        };
         Tick {
             at,
             head,
             inventories,
             hosts,
             owner,
+            exodus,
             refs: References::default(),
         }
+    }
+
+    /// Whose machines are to go, but for those whose end a person agreed to.
+    async fn exodus(
+        &self,
+        catalog: &Catalog,
+        owner: &OwnerName,
+        inventories: &Inventories,
+        at: Timestamp,
+    ) -> Exodus {
+        let mut exodus = allow::exodus(catalog, owner, inventories, at);
+        if exodus.is_allowed() {
+            return exodus;
+        }
+        for env in exodus.envs.clone() {
+            let memos = self.notes.memos(&env).await.unwrap_or_default();
+            if memos.end_agreed.is_some() {
+                exodus.envs.remove(&env);
+            }
+        }
+        exodus
     }
 
     /// Every environment that is declared, live or known from before.
@@ -194,7 +233,9 @@ impl Viewer {
         is_current: bool,
         attempt: &Attempt,
     ) -> Result<Aim, StoreError> {
-        let Some((desired, policy)) = self.desired(tick, env, verdict).await else {
+        let memos = self.notes.memos(env).await?;
+        let decided = self.decided(tick, env, verdict, &memos, attempt.at).await;
+        let Some((desired, policy)) = decided else {
             return Err(StoreError {
                 doing: "name the owner of an environment",
                 reason: "the repository has no name; give `metrom.yaml` a `metadata.name`".into(),
@@ -212,64 +253,76 @@ impl Viewer {
         let reviewed = review(intents, &observed, &complete, is_wanted, tick.at);
         let plan = plan(&desired, &observed, &reviewed.open, &policy, attempt);
         let is_hidden = tick.inventories.gaps().next().is_some() || !reviewed.open.is_empty();
-        let is_declared = desired.provider.is_some() || desired.expired;
+        let is_declared = desired.provider.is_some() || desired.is_expired;
+        let is_gone = !is_declared && observed.live.is_empty() && !is_hidden;
+        let announcement = announcement(&desired, &memos, attempt.at);
+        let writings = match is_current && !is_gone {
+            true => writings(&desired, &policy, &memos, attempt.at),
+            false => Vec::new(),
+        };
         Ok(Aim {
-            is_gone: !is_declared && observed.live.is_empty() && !is_hidden,
+            now: attempt.at,
+            until: until(&desired, &policy, attempt.at),
+            is_gone,
             is_current,
             desired,
             observed,
             plan,
+            policy,
             reviewed,
+            writings,
+            announcement,
         })
     }
 
-    async fn desired(
+    /// What should be, and what may be done to get there; `None` when it is not known whose.
+    async fn decided(
         &self,
         tick: &Tick,
         env: &EnvName,
         verdict: Verdict,
+        memos: &Memos,
+        now: Timestamp,
     ) -> Option<(Arc<Desired>, Policy)> {
-        let nothing = |catalog: &Catalog| {
-            let owner = catalog.owner()?.clone();
+        let nothing = |owner: OwnerName, catalog: &Catalog| {
             let revision = catalog.revision.clone();
-            let nothing = Desired::undeclared(owner, env.clone(), revision);
-            Some(Arc::new(nothing))
+            Arc::new(Desired::undeclared(owner, env.clone(), revision))
         };
-        let policy = |policies: &Policies, prune| Policy {
-            data_volumes: match policies.data_volumes {
-                schema::DataVolumes::Keep => DataVolumes::Keep,
-                schema::DataVolumes::Delete => DataVolumes::Delete,
-            },
-            prune,
+        let prune = match tick.exodus.objection(env) {
+            None => Prune::Allowed,
+            Some(reason) => Prune::Held { reason },
         };
         match verdict {
             Verdict::Declared(catalog) => {
-                let facts = self.facts(tick, &catalog, env).await;
+                let facts = self.facts(tick, &catalog, env, memos).await;
                 let desired = self.library.desired(&catalog, env, tick.at, facts);
-                Some((desired, policy(&catalog.policies(), Prune::Allowed)))
+                let end = desired.end.filter(|_| desired.is_expired);
+                let policy = allow::declared(&catalog, &catalog.rules(env)?, memos, end, now);
+                Some((desired, Policy { prune, ..policy }))
             }
-            Verdict::Gone(catalog) => Some((
-                nothing(&catalog)?,
-                policy(&catalog.policies(), Prune::Allowed),
-            )),
+            Verdict::Gone(catalog) => {
+                let policy = allow::undeclared(&catalog, memos, prune, now);
+                Some((nothing(catalog.owner()?.clone(), &catalog), policy))
+            }
             Verdict::Unsure(catalog, reason) => {
-                let prune = Prune::Held { reason };
-                Some((nothing(&catalog)?, policy(&catalog.policies(), prune)))
+                let policy = allow::undeclared(&catalog, memos, Prune::Held { reason }, now);
+                Some((nothing(catalog.owner()?.clone(), &catalog), policy))
             }
             Verdict::Unwanted(owner, revision, data_volumes) => {
-                let prune = Prune::Asked;
                 let desired = Desired::undeclared(owner, env.clone(), revision);
-                let policy = Policy {
-                    data_volumes,
-                    prune,
-                };
-                Some((Arc::new(desired), policy))
+                Some((Arc::new(desired), allow::unwanted(memos, data_volumes)))
             }
         }
     }
 
-    async fn facts(&self, tick: &Tick, catalog: &Catalog, env: &EnvName) -> Facts {
-        let mut facts = Facts::default();
+    async fn facts(&self, tick: &Tick, catalog: &Catalog, env: &EnvName, memos: &Memos) -> Facts {
+        let owner = catalog.owner();
+        let seen = owner.and_then(|owner| tick.inventories.born(owner, env));
+        let mut facts = Facts {
+            born: [memos.born, seen].into_iter().flatten().min(),
+            wish: memos.wish.clone(),
+            ..Facts::default()
+        };
         for wanted in references(catalog, env) {
             let answer = tick.refs.resolve(&*self.refs, wanted.clone()).await;
             facts.refs.insert(wanted, answer);
@@ -281,6 +334,7 @@ impl Viewer {
     async fn look_inside(&self, desired: &Desired, observed: &mut Observed) {
         match way_in(desired, observed) {
             None => {}
+            Some(_) if !desired.waking.is_awake => {}
             Some(Err(reason)) => add_guest_gap(observed, reason),
             Some(Ok(target)) => add_guest(observed, self.guests.observe(&target).await),
         }
@@ -330,6 +384,17 @@ impl Viewer {
     pub(super) fn notes(&self) -> &dyn Notes {
         &*self.notes
     }
+}
+
+/// When this answer changes by itself: what should be, what data is kept, what is to be told.
+fn until(desired: &Desired, policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    let kept = match policy.data_volumes {
+        DataVolumes::Keep { until } => until.filter(|_| desired.provider.is_none()),
+        DataVolumes::Delete => None,
+    };
+    let end = desired.end.filter(|_| desired.provider.is_some());
+    let told = end.and_then(|end| lifetime::next(end, now));
+    [desired.until, kept, told].into_iter().flatten().min()
 }
 
 /// How to reach the machine that counts; `None` when there is none, or the reason why not.

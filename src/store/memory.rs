@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::{RETENTION, Retention, within_limit};
 use crate::model::{
-    EnvName, Event, EventKind, Intent, Outcome, Revision, Run, RunId, RunState, StepId, Timestamp,
-    Token,
+    EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
+    RunState, StepId, Timestamp, Token,
 };
 use crate::port::{Store, StoreError};
 
@@ -24,6 +24,7 @@ struct Kept {
     logs: BTreeMap<RunId, Vec<(StepId, String)>>,
     intents: BTreeMap<Token, (EnvName, Intent)>,
     good: BTreeMap<EnvName, Revision>,
+    memos: BTreeMap<(EnvName, MemoKind), Memo>,
     events: VecDeque<Event>,
     last_event: i64,
     facts: BTreeMap<String, String>,
@@ -200,7 +201,26 @@ impl Store for MemoryStore {
     }
 
     async fn forget_environment(&self, env: &EnvName) -> Result<(), StoreError> {
-        self.kept().good.remove(env);
+        let mut kept = self.kept();
+        kept.good.remove(env);
+        kept.memos.retain(|(of, _), _| of != env);
+        Ok(())
+    }
+
+    async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError> {
+        let kept = self.kept();
+        let of_env = kept.memos.iter().filter(|((of, _), _)| of == env);
+        Ok(of_env.map(|(_, memo)| memo.clone()).collect())
+    }
+
+    async fn put_memo(&self, env: &EnvName, memo: &Memo) -> Result<(), StoreError> {
+        let place = (env.clone(), memo.kind());
+        self.kept().memos.insert(place, memo.clone());
+        Ok(())
+    }
+
+    async fn drop_memo(&self, env: &EnvName, kind: MemoKind) -> Result<(), StoreError> {
+        self.kept().memos.remove(&(env.clone(), kind));
         Ok(())
     }
 

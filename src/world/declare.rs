@@ -10,8 +10,10 @@ use crate::model::{Digest, Entry, EnvName, ProviderName, RepoPath, Revision, Sna
 pub struct Declared {
     pub environments: BTreeMap<EnvName, Environment>,
     pub hosts: Vec<ProviderName>,
-    /// `keep` or `delete`.
-    pub data_volumes: String,
+    /// How long data is kept that nothing declares: `forever`, `nothing` or a length of time.
+    pub retain: String,
+    /// Other policies, as `name: value`.
+    pub policies: Vec<String>,
     /// Of the template that all environments share.
     pub template_version: u32,
     /// A file that cannot be read as YAML, at this path.
@@ -33,6 +35,8 @@ pub struct Environment {
     /// The URL of a repository that it checks out.
     pub source: Option<String>,
     pub expires: Option<String>,
+    /// Other fields of its spec, as `name: value`.
+    pub fields: Vec<String>,
     /// It refers to a template that is not there.
     pub is_broken: bool,
 }
@@ -50,6 +54,7 @@ impl Environment {
             level: 1,
             source: None,
             expires: None,
+            fields: Vec::new(),
             is_broken: false,
         }
     }
@@ -93,11 +98,16 @@ impl Declared {
     }
 
     fn settings(&self) -> String {
+        let mut policies = vec![format!("retain: {}", self.retain)];
+        match self.policies.is_empty() {
+            true => policies.push("deletions: {atMost: 100, percent: 100}".to_owned()),
+            false => policies.extend(self.policies.iter().cloned()),
+        }
         let mut text = format!(
             "apiVersion: metrom.dev/v1\nkind: Repository\nmetadata: {{name: acme}}\n\
              spec:\n  access: {{user: dev, authorizedKeys: [\"{KEY}\"]}}\n  \
-             policies: {{dataVolumes: {}}}\n",
-            self.data_volumes
+             policies: {{{}}}\n",
+            policies.join(", ")
         );
         if self.poll > 0 {
             let _ = writeln!(text, "  poll: {}s", self.poll);
@@ -163,6 +173,9 @@ impl Environment {
         }
         if let Some(expires) = &self.expires {
             let _ = writeln!(text, "  expires: {expires}");
+        }
+        for field in &self.fields {
+            let _ = writeln!(text, "  {field}");
         }
         text
     }

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::World;
 use crate::model::{
-    EnvName, Event, EventKind, Intent, Outcome, Revision, Run, RunId, RunState, StepId, Timestamp,
-    Token,
+    EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
+    RunState, StepId, Timestamp, Token,
 };
 use crate::port::{Store, StoreError};
 use crate::store::MemoryStore;
@@ -118,6 +118,18 @@ impl Store for World {
 
     async fn forget_environment(&self, env: &EnvName) -> Result<(), StoreError> {
         self.write(self.memory().forget_environment(env)).await
+    }
+
+    async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError> {
+        self.memory().memos(env).await
+    }
+
+    async fn put_memo(&self, env: &EnvName, memo: &Memo) -> Result<(), StoreError> {
+        self.write(self.memory().put_memo(env, memo)).await
+    }
+
+    async fn drop_memo(&self, env: &EnvName, kind: MemoKind) -> Result<(), StoreError> {
+        self.write(self.memory().drop_memo(env, kind)).await
     }
 
     async fn put_event(

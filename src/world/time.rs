@@ -69,6 +69,11 @@ impl World {
         }
     }
 
+    /// The clock is set: nobody who sleeps is woken by that.
+    pub fn set_clock(&self, at: Timestamp) {
+        self.state().time.now = at;
+    }
+
     /// Time passes.
     pub fn pass(&self, time: Duration) {
         let mut state = self.state();

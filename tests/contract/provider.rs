@@ -31,6 +31,7 @@ impl Env {
             digest: None,
             revision: None,
             created: Timestamp::from_second(created).unwrap(),
+            born: None,
         }
     }
 

@@ -14,5 +14,7 @@ mod serve;
 mod stories;
 #[path = "reconcile/support.rs"]
 mod support;
+#[path = "reconcile/time.rs"]
+mod time;
 #[path = "reconcile/worlds.rs"]
 mod worlds;

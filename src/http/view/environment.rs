@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 use super::{HeldView, RunView};
 use crate::manifest::Environment;
 use crate::model::{
-    Health, Key, Live, LiveCheckout, LiveFields, LiveMachine, LiveService, LiveStack, LiveVolume,
-    Run, RunState, Timestamp,
+    Desired, Health, Key, Live, LiveCheckout, LiveFields, LiveMachine, LiveService, LiveStack,
+    LiveVolume, Run, RunState, Timestamp, WakingBy,
 };
 use crate::reconcile::{Aim, View};
 
@@ -39,6 +39,13 @@ pub struct EnvironmentView {
     pub faults: Vec<String>,
     /// What could not be found out.
     pub gaps: Vec<String>,
+    /// Why its machine does not run and need not.
+    pub asleep: Option<String>,
+    /// Why nothing of it is changed.
+    pub suspended: Option<String>,
+    /// When its time is up, or was.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub end: Option<Timestamp>,
     /// When what should be changes by itself.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
@@ -65,6 +72,10 @@ pub enum Status {
     Unknown,
     /// Its files are not usable and never were.
     Stalled,
+    /// As declared: its machine is off until somebody needs it.
+    Asleep,
+    /// It is not declared any more, or its time is up; its data is kept for a while.
+    Kept,
     /// Nothing is declared and nothing is there.
     Absent,
 }
@@ -81,6 +92,8 @@ impl Status {
             Self::Held => "held",
             Self::Unknown => "unknown",
             Self::Stalled => "stalled",
+            Self::Asleep => "asleep",
+            Self::Kept => "kept",
             Self::Absent => "absent",
         }
     }
@@ -175,6 +188,9 @@ impl EnvironmentView {
             held: Vec::new(),
             faults: Vec::new(),
             gaps: Vec::new(),
+            asleep: None,
+            suspended: None,
+            end: None,
             until: None,
             last_run: None,
         }
@@ -189,7 +205,10 @@ impl EnvironmentView {
         } = aim;
         self.revision = Some(desired.revision.to_string());
         self.provider = desired.provider.as_ref().map(ToString::to_string);
-        self.until = desired.until;
+        self.asleep = asleep(desired);
+        self.suspended = aim.policy.suspended.clone();
+        self.end = desired.end;
+        self.until = aim.until;
         self.pending = plan.steps.iter().map(ToString::to_string).collect();
         self.held = plan.held.iter().map(HeldView::from).collect();
         self.gaps = observed.gaps.iter().map(|gap| gap.reason.clone()).collect();
@@ -342,10 +361,27 @@ fn status(view: &View, shown: &EnvironmentView, last: Option<&Run>) -> Status {
         () if !shown.pending.is_empty() => Status::Pending,
         () if !shown.gaps.is_empty() => Status::Unknown,
         () if wants_nothing => Status::Absent,
+        () if is_only_data(aim) => Status::Kept,
+        () if shown.asleep.is_some() => Status::Asleep,
         () if is_bad => Status::Degraded,
         () if !shown.held.is_empty() => Status::Held,
         () => Status::Healthy,
     }
+}
+
+/// Nothing should be, and nothing is left but data volumes.
+fn is_only_data(aim: &Aim) -> bool {
+    let is_data = |key: &Key| matches!(key, Key::Volume(_));
+    aim.desired.provider.is_none() && aim.observed.live.keys().all(is_data)
+}
+
+/// Why a machine that is declared does not run and need not.
+fn asleep(desired: &Desired) -> Option<String> {
+    let is_asleep = desired.provider.is_some() && !desired.waking.is_awake;
+    is_asleep.then(|| match desired.waking.by {
+        WakingBy::OfficeHours => "outside its office hours".to_owned(),
+        WakingBy::Person | WakingBy::Default => "a person wants it to sleep".to_owned(),
+    })
 }
 
 fn any_service_is_bad(aim: &Aim) -> bool {

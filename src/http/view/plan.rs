@@ -12,6 +12,8 @@ pub struct PlanView {
     pub revision: String,
     /// Covers the actions: a plan that has changed has another one.
     pub fingerprint: String,
+    /// The fingerprint that an agreement must name before any of it is done.
+    pub awaits: Option<String>,
     pub steps: Vec<PlannedStep>,
     pub held: Vec<HeldView>,
 }
@@ -57,11 +59,13 @@ impl From<&Plan> for PlanView {
             revision,
             steps,
             held,
+            awaits,
         } = plan;
         Self {
             environment: env.to_string(),
             revision: revision.to_string(),
             fingerprint: plan.fingerprint().to_string(),
+            awaits: awaits.as_ref().map(ToString::to_string),
             steps: steps.iter().map(PlannedStep::from).collect(),
             held: held.iter().map(HeldView::from).collect(),
         }

@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::civil::Date;
+
 use super::super::compose::{self, Outline};
 use super::super::finding::{Findings, UnitId};
 use super::super::yaml::{Fault, Mark};
 use super::declared::Tables;
 use super::files::{not_utf8, unreadable};
 use crate::model::{Entry, FileContent, RepoPath, Snapshot};
+use crate::schedule::{Holidays, HolidaysError};
 
 /// What Metrom writes itself.
 pub(in super::super) const DOT_ENV: &str = ".env";
@@ -28,6 +31,7 @@ pub(in super::super) struct Folders<'s> {
     templates: BTreeSet<String>,
     files: BTreeMap<String, (UnitId, BTreeMap<String, FileContent>)>,
     outlines: BTreeMap<RepoPath, (UnitId, Option<Outline>)>,
+    holidays: BTreeMap<RepoPath, (UnitId, Option<BTreeSet<Date>>)>,
 }
 
 impl<'s> Folders<'s> {
@@ -42,6 +46,7 @@ impl<'s> Folders<'s> {
                 .collect(),
             files: BTreeMap::new(),
             outlines: BTreeMap::new(),
+            holidays: BTreeMap::new(),
         }
     }
 
@@ -126,6 +131,33 @@ impl<'s> Folders<'s> {
         (unit, outline)
     }
 
+    /// The days of a calendar file; findings are about the file, in a unit of its own.
+    pub fn holidays(
+        &mut self,
+        path: &RepoPath,
+        findings: &mut Findings,
+    ) -> (UnitId, Option<BTreeSet<Date>>) {
+        if let Some(known) = self.holidays.get(path) {
+            return known.clone();
+        }
+        let unit = findings.new_unit();
+        let days = match self.snapshot.file(path).map(|bytes| Holidays::read(bytes)) {
+            Some(Ok(holidays)) => {
+                if holidays.timed_events > 0 {
+                    findings.warning(path, unit, not_whole_days(holidays.timed_events));
+                }
+                Some(holidays.days)
+            }
+            Some(Err(error)) => {
+                findings.error(path, unit, no_holidays(&error));
+                None
+            }
+            None => None,
+        };
+        self.holidays.insert(path.clone(), (unit, days.clone()));
+        (unit, days)
+    }
+
     fn below(
         &self,
         folder: &str,
@@ -155,6 +187,33 @@ impl<'s> Folders<'s> {
             inner = inner.rsplit_once('/').map_or("", |(outer, _)| outer);
         }
         false
+    }
+}
+
+fn no_holidays(error: &HolidaysError) -> Fault {
+    Fault {
+        mark: Mark {
+            line: u32::try_from(error.line).unwrap_or(u32::MAX),
+            column: 1,
+        },
+        code: "bad-calendar",
+        message: error.problem.to_string(),
+        help: None,
+    }
+}
+
+fn not_whole_days(count: usize) -> Fault {
+    Fault {
+        mark: Mark::START,
+        code: "not-whole-days",
+        message: format!(
+            "{} no holidays: they begin at a time of day",
+            match count {
+                1 => "one event is".to_owned(),
+                count => format!("{count} events are"),
+            }
+        ),
+        help: Some("holidays are whole days, without a time".to_owned()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Values by precedence: environment, template, defaults of the repository, built-in ones.
 
 mod machine;
+mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,8 +16,10 @@ use super::schema::{ComposeFile, EnvironmentSpec, MachineShape, RepositorySpec, 
 use super::yaml::Fault;
 use crate::model::{
     ComposeSource, EnvName, GuestSpec, ImageName, ImageSpec, ProviderName, RegistryLogin,
-    RegistrySpec, RepoPath, Timestamp, Variable,
+    RegistrySpec, RepoPath, Variable,
 };
+
+pub(super) use timing::Timing;
 
 /// The account of people on a machine, when nobody names one.
 const USER: &str = "dev";
@@ -31,7 +34,7 @@ pub(super) struct Effective {
     /// Empty when the compose file lies in a checkout.
     pub stack: Arc<StackFiles>,
     pub variables: BTreeMap<String, Variable>,
-    pub expires: Option<Timestamp>,
+    pub timing: Timing,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -115,6 +118,7 @@ impl<'a> Resolver<'a, '_> {
         let stack = self.stack(spec, sources.as_ref());
         let shape = stack.as_ref().map(|stack| &stack.machine);
         let machine = self.machine(spec, shape, repository);
+        let timing = repository.and_then(|repository| self.timing(spec, repository));
         let (repository, stack) = (repository?, stack?);
         Some(Effective {
             machine: machine?,
@@ -123,7 +127,7 @@ impl<'a> Resolver<'a, '_> {
             compose: stack.compose,
             stack: stack.files,
             variables: stack.variables,
-            expires: spec.expires,
+            timing: timing?,
         })
     }
 

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::access::Access;
 use super::machine::MachineShape;
 use super::name::{ParameterName, name_schema};
+use super::repository::Drift;
 use super::secret::SecretReference;
+use super::time::{Hours, Retain};
+use super::unit::Span;
 use crate::model::{NameError, ProjectName, ProviderName, TemplateName, Timestamp};
 
 /// What several environments work on.
@@ -70,6 +73,31 @@ pub struct EnvironmentSpec {
     pub sources: Vec<SourceRepository>,
     /// Who may log in, beside those of the repository.
     pub access: Access,
+    /// What it is for; the repository may set another lifetime for each purpose.
+    #[schemars(extend("format" = "name"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// When its machine runs: `Mon-Fri 09:00-19:00 Asia/Seoul`, or `always`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub office_hours: Option<Hours>,
+    /// A file of this repository with the days on which its office hours do not begin: an iCalendar
+    /// file, or a list of dates.
+    #[schemars(extend("format" = "relative-path"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holidays: Option<String>,
+    /// How long it lives, from its first creation on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Span>,
+    /// How long its data volume is kept when its time is up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retain: Option<Retain>,
+    /// Nothing of it is deleted or made anew while this is set; not by deleting this file either.
+    pub protect: bool,
+    /// Nothing of it is changed while this is set.
+    pub suspend: bool,
+    /// What happens when somebody changes it by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// The instant from which nothing of it should be, in UTC or with an offset.
     #[schemars(with = "Instant")]
     #[serde(skip_serializing_if = "Option::is_none")]

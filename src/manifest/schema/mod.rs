@@ -15,6 +15,7 @@ pub mod name;
 pub mod repository;
 pub mod secret;
 pub mod template;
+pub mod time;
 pub mod unit;
 
 pub use access::{Access, Login, Registries};
@@ -26,9 +27,10 @@ pub use image::{Boot, Build, ImageSpec};
 pub use json::json_schemas;
 pub use machine::MachineShape;
 pub use name::ParameterName;
-pub use repository::{DataVolumes, Defaults, Policies, RepositorySpec};
+pub use repository::{Approve, Defaults, Deletions, Drift, Policies, RepositorySpec};
 pub use secret::SecretReference;
 pub use template::{Parameter, TemplateSpec};
+pub use time::{Hours, Retain};
 pub use unit::{Size, Span};
 
 use std::fmt;

@@ -1,10 +1,13 @@
 //! `metrom.yaml`: whose environments these are, and what holds for all of them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::access::{Access, Registries};
 use super::machine::MachineShape;
+use super::time::{Hours, Retain};
 use super::unit::Span;
 use crate::model::ProviderName;
 
@@ -46,14 +49,37 @@ pub struct Defaults {
     pub placement: Option<ProviderName>,
     /// What machines are like.
     pub machine: MachineShape,
+    /// When machines run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub office_hours: Option<Hours>,
+    /// A file of this repository with the days on which office hours do not begin.
+    #[schemars(extend("format" = "relative-path"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holidays: Option<String>,
+    /// How long environments live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifetime: Option<Span>,
+    /// What happens when somebody changes an environment by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
 }
 
 /// What Metrom does of its own accord.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Policies {
-    /// What becomes of the data volumes of environments that are no longer declared.
-    pub data_volumes: DataVolumes,
+    /// How long data volumes are kept when their environment is no longer declared, or its time
+    /// is up.
+    pub retain: Retain,
+    /// The longest life that an environment may declare; what declares none lives as long at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lifetime: Option<Span>,
+    /// How long environments of a purpose live that do not say so themselves.
+    pub lifetimes: BTreeMap<String, Span>,
+    /// How many machines may be deleted at once without being agreed to.
+    pub deletions: Deletions,
+    /// Which plans wait until a person agrees to them.
+    pub approve: Approve,
     /// How many environments are worked on at the same time.
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: u32,
@@ -62,18 +88,56 @@ pub struct Policies {
 impl Default for Policies {
     fn default() -> Self {
         Self {
-            data_volumes: DataVolumes::Keep,
+            retain: Retain::default(),
+            max_lifetime: None,
+            lifetimes: BTreeMap::new(),
+            deletions: Deletions::default(),
+            approve: Approve::Nothing,
             concurrency: 4,
         }
     }
 }
 
-/// What becomes of data volumes that nobody declares any more.
+/// How many machines may be deleted at once. More than that, and none is until a person agrees. One
+/// may always go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Deletions {
+    /// As a number.
+    #[schemars(range(min = 1))]
+    pub at_most: u32,
+    /// As a share of all environments that live, in percent.
+    #[schemars(range(min = 1, max = 100))]
+    pub percent: u32,
+}
+
+impl Default for Deletions {
+    fn default() -> Self {
+        Self {
+            at_most: 10,
+            percent: 50,
+        }
+    }
+}
+
+/// Which plans wait until a person agrees to them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum DataVolumes {
-    /// They stay until a person removes them.
-    Keep,
-    /// They go with their environment.
-    Delete,
+pub enum Approve {
+    Nothing,
+    /// Those by which something ends to exist.
+    Destructive,
+    /// Those that somebody who works on the machine will notice, as well.
+    Disruptive,
+}
+
+/// What happens when somebody changes an environment by hand.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Drift {
+    /// It is put right.
+    #[default]
+    Heal,
+    /// It is told, and left.
+    Report,
 }

@@ -73,6 +73,7 @@ pub(super) mod tests {
                 digest: Some(Digest::of_bytes(b"spec")),
                 revision: None,
                 created: Timestamp::from_second(1_764_000_000).unwrap(),
+                born: None,
             },
             image: "debian-13-0123456789ab".into(),
             host_key: "ssh-ed25519 AAAA root@shop".into(),

@@ -121,6 +121,7 @@ impl DataVolume {
             digest: None,
             revision: None,
             created: Timestamp::from_second(self.created).ok()?,
+            born: None,
         })
     }
 

@@ -17,8 +17,8 @@ use sqlx::SqlitePool;
 
 use super::{RETENTION, Retention};
 use crate::model::{
-    EnvName, Event, EventKind, Intent, Outcome, Revision, Run, RunId, RunState, StepId, Timestamp,
-    Token,
+    EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
+    RunState, StepId, Timestamp, Token,
 };
 use crate::port::{Store, StoreError};
 
@@ -156,6 +156,21 @@ impl Store for SqliteStore {
     async fn forget_environment(&self, env: &EnvName) -> Result<(), StoreError> {
         let written = notes::forget_environment(&self.pool, env).await;
         written.map_err(convert::failed("forget an environment"))
+    }
+
+    async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError> {
+        let read = notes::memos(&self.pool, env).await;
+        read.map_err(convert::failed("read what is remembered of an environment"))
+    }
+
+    async fn put_memo(&self, env: &EnvName, memo: &Memo) -> Result<(), StoreError> {
+        let written = notes::put_memo(&self.pool, env, memo).await;
+        written.map_err(convert::failed("remember something of an environment"))
+    }
+
+    async fn drop_memo(&self, env: &EnvName, kind: MemoKind) -> Result<(), StoreError> {
+        let written = notes::drop_memo(&self.pool, env, kind).await;
+        written.map_err(convert::failed("forget something of an environment"))
     }
 
     async fn put_event(

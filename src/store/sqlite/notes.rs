@@ -1,9 +1,9 @@
-//! The few notes that a sync needs of the one before: intents, good revisions, facts.
+//! The few notes that a sync needs of the one before: intents, good revisions, memos, facts.
 
 use sqlx::{Error, SqlitePool};
 
 use super::convert::{from_json, to_env, to_json, to_revision};
-use crate::model::{EnvName, Intent, Revision, Token};
+use crate::model::{EnvName, Intent, Memo, MemoKind, Memos, Revision, Token};
 
 pub async fn intents(pool: &SqlitePool, env: &EnvName) -> Result<Vec<Intent>, Error> {
     let rows: Vec<(String,)> =
@@ -68,8 +68,46 @@ pub async fn known_environments(pool: &SqlitePool) -> Result<Vec<EnvName>, Error
 }
 
 pub async fn forget_environment(pool: &SqlitePool, env: &EnvName) -> Result<(), Error> {
-    sqlx::query("DELETE FROM good_revisions WHERE env = $1")
+    let mut both = pool.begin().await?;
+    for forget in [
+        "DELETE FROM memos WHERE env = $1",
+        "DELETE FROM good_revisions WHERE env = $1",
+    ] {
+        sqlx::query(forget)
+            .bind(env.as_str())
+            .execute(&mut *both)
+            .await?;
+    }
+    both.commit().await
+}
+
+pub async fn memos(pool: &SqlitePool, env: &EnvName) -> Result<Memos, Error> {
+    let rows: Vec<(String,)> = sqlx::query_as("SELECT body FROM memos WHERE env = $1")
         .bind(env.as_str())
+        .fetch_all(pool)
+        .await?;
+    rows.iter()
+        .map(|(body,)| from_json::<Memo>(body))
+        .collect::<Result<Memos, Error>>()
+}
+
+pub async fn put_memo(pool: &SqlitePool, env: &EnvName, memo: &Memo) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO memos (env, kind, body) VALUES ($1, $2, $3)
+         ON CONFLICT (env, kind) DO UPDATE SET body = excluded.body",
+    )
+    .bind(env.as_str())
+    .bind(memo.kind().word())
+    .bind(to_json(memo))
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+pub async fn drop_memo(pool: &SqlitePool, env: &EnvName, kind: MemoKind) -> Result<(), Error> {
+    sqlx::query("DELETE FROM memos WHERE env = $1 AND kind = $2")
+        .bind(env.as_str())
+        .bind(kind.word())
         .execute(pool)
         .await?;
     Ok(())

@@ -19,8 +19,10 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const CONNECTIONS: u32 = 4;
 
 /// Every change of the tables, in order. A file that was once released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "history", include_str!("../migrations/0001_history.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "history", include_str!("../migrations/0001_history.sql")),
+    (2, "memos", include_str!("../migrations/0002_memos.sql")),
+];
 
 fn migrator() -> Migrator {
     let one = |(version, what, sql): (i64, &'static str, &'static str)| {

@@ -394,7 +394,7 @@ fn environments(root: &Path) -> Repository {
     let settings = work.join("metrom.yaml");
     let text = std::fs::read_to_string(&settings).unwrap();
     assert!(
-        text.contains("poll: 30s") && text.contains("dataVolumes: keep"),
+        text.contains("poll: 30s") && text.contains("retain: 30d"),
         "{text}"
     );
     std::fs::write(&settings, text.replace("poll: 30s", "poll: 1h")).unwrap();

@@ -17,9 +17,9 @@ pub fn an_environment_whose_file_is_deleted_goes_and_its_data_stays(bed: &mut Be
         let domains = host::domains(ENV);
         seen(domains.is_empty(), format!("{domains:?}"))
     });
-    let environment = bed.until_served_within(CHANGE, "what is kept is shown as held", |bed| {
+    let environment = bed.until_served_within(CHANGE, "what is kept is shown", |bed| {
         let environment = bed.environment()?;
-        seen(environment["status"] == "held", &environment)?;
+        seen(environment["status"] == "kept", &environment)?;
         Ok(environment)
     });
     assert_eq!(
@@ -33,7 +33,7 @@ pub fn an_environment_whose_file_is_deleted_goes_and_its_data_stays(bed: &mut Be
 
 pub fn by_the_policy_to_delete_nothing_is_left_but_what_is_not_ours(bed: &mut Bed) {
     bed.repository
-        .replace("metrom.yaml", "dataVolumes: keep", "dataVolumes: delete");
+        .replace("metrom.yaml", "retain: 30d", "retain: nothing");
     bed.repository.push("data goes with its environment");
     bed.until_served_within(CHANGE, "the data volume is gone", |_| {
         let volumes = host::data_volumes(OWNER, ENV);

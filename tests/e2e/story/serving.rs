@@ -146,19 +146,19 @@ pub fn until_healthy_at(bed: &Bed, revision: &str) {
     bed.until_served_within(CHANGE, "it is healthy", |bed| bed.is_healthy_at(revision));
 }
 
-/// That somewhere on the books one of these is the cause of something done.
+/// That somewhere on the books one of these is the cause of something done; what it did may be seen
+/// before the books are closed.
 fn require_run_because(bed: &Bed, causes: &[&str]) {
-    let runs = bed.runs().unwrap();
-    let done = runs
-        .iter()
-        .filter(|run| run["state"] == "succeeded")
-        .flat_map(lines);
-    let done: Vec<String> = done.collect();
-    assert!(
-        done.iter()
-            .any(|line| causes.iter().any(|cause| line.contains(cause))),
-        "{causes:?} in {done:#?}"
-    );
+    bed.until_served_within(CHANGE, "it is on the books", |bed| {
+        let runs = bed.runs()?;
+        let done = runs.iter().filter(|run| run["state"] == "succeeded");
+        let done: Vec<String> = done.flat_map(lines).collect();
+        let is_there = |line: &String| causes.iter().any(|cause| line.contains(cause));
+        seen(
+            done.iter().any(is_there),
+            format!("{causes:?} in {done:#?}"),
+        )
+    });
 }
 
 /// The steps of a run, as its plan showed them.

@@ -62,6 +62,7 @@ impl Bench {
             digest: None,
             revision: None,
             created: "2026-01-01T00:00:00Z".parse().unwrap(),
+            born: None,
         }
     }
 

@@ -230,10 +230,9 @@ fn world() -> World {
     let declared = Declared {
         environments: [(env("shop"), shop)].into(),
         hosts: vec![lab],
-        data_volumes: "keep".to_owned(),
+        retain: "forever".to_owned(),
         template_version: 1,
-        garbage: None,
-        poll: 0,
+        ..Declared::default()
     };
     world.push(declared.commit(1));
     world

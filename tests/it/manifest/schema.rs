@@ -121,7 +121,7 @@ fn full_documents() -> Vec<Value> {
             json!({
                 "defaults": {"placement": "lab", "machine": machine}, "access": access, "poll": "5m",
                 "registries": {"mirrors": ["http://m:5000"], "insecure": ["m:5000"], "logins": [{"server": "s", "username": "u", "password": {"fromEnv": "P"}}]},
-                "policies": {"dataVolumes": "keep", "concurrency": 3},
+                "policies": {"retain": "forever", "concurrency": 3},
             }),
         ),
         document(

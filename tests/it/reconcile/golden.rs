@@ -6,11 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
-use metrom::manifest::{Facts, Standing, load, schema};
-use metrom::model::{Desired, EnvName, Inventory, Plan, ProviderName, Timestamp, Token};
+use metrom::manifest::{Facts, Standing, load};
+use metrom::model::{Desired, EnvName, Inventory, Memos, Plan, ProviderName, Timestamp, Token};
 use metrom::port::GuestReport;
 use metrom::reconcile::observe::{add_guest, add_guest_gap, assemble};
-use metrom::reconcile::{Attempt, DataVolumes, Inventories, Policy, Prune, keeper, plan};
+use metrom::reconcile::{Attempt, Inventories, Prune, allow, keeper, plan};
 
 use super::live::{Live, Start, edit, intent};
 use super::support::{agreement, commit, desired, facts, snapshot};
@@ -93,15 +93,17 @@ fn plan_of(folder: &Path) -> Plan {
         .iter()
         .map(|b| intent(b, &provider, since))
         .collect();
-    let policy = Policy {
-        data_volumes: match catalog.policies().data_volumes {
-            schema::DataVolumes::Keep => DataVolumes::Keep,
-            schema::DataVolumes::Delete => DataVolumes::Delete,
-        },
-        prune: live
-            .unsure
-            .clone()
-            .map_or(Prune::Allowed, |reason| Prune::Held { reason }),
+    let prune = live
+        .unsure
+        .clone()
+        .map_or(Prune::Allowed, |reason| Prune::Held { reason });
+    let memos = Memos::default();
+    let policy = match catalog.rules(&env) {
+        Some(rules) => {
+            let end = wanted.end.filter(|_| wanted.is_expired);
+            allow::declared(&catalog, &rules, &memos, end, now)
+        }
+        None => allow::undeclared(&catalog, &memos, prune, now),
     };
     let attempt = Attempt {
         token: Token("attempt".to_owned()),

@@ -27,10 +27,9 @@ fn declared(environments: usize) -> Declared {
     Declared {
         environments: (0..environments).map(one).collect(),
         hosts: vec![lab()],
-        data_volumes: "delete".to_owned(),
+        retain: "nothing".to_owned(),
         template_version: 1,
-        garbage: None,
-        poll: 0,
+        ..Declared::default()
     }
 }
 

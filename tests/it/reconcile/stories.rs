@@ -22,10 +22,9 @@ fn declared() -> Declared {
     Declared {
         environments: [(shop(), Environment::on(&lab()))].into(),
         hosts: vec![lab()],
-        data_volumes: "keep".to_owned(),
+        retain: "forever".to_owned(),
         template_version: 1,
-        garbage: None,
-        poll: 0,
+        ..Declared::default()
     }
 }
 

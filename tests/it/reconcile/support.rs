@@ -65,6 +65,7 @@ pub fn facts(catalog: &Catalog, env: &EnvName, answer: &Result<Revision, String>
         .map(|wanted| (wanted, answer.clone()));
     Facts {
         refs: refs.collect(),
+        ..Facts::default()
     }
 }
 
@@ -87,6 +88,7 @@ pub fn agreement(desired: &Desired, created: Timestamp) -> (Inventory, GuestRepo
             digest: Some(resource.digest.clone()),
             revision: Some(desired.revision.clone()),
             created,
+            born: None,
         };
         let fields = live(&resource.spec);
         match (key, fields) {

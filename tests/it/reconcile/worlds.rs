@@ -101,7 +101,7 @@ impl Story {
         let mut story = Self {
             declared: Declared {
                 hosts: hosts.clone(),
-                data_volumes: ["keep", "delete"][rng.random_range(0..2)].to_owned(),
+                retain: ["forever", "nothing"][rng.random_range(0..2)].to_owned(),
                 template_version: 1,
                 ..Declared::default()
             },
@@ -361,7 +361,7 @@ impl Story {
         }
         for volume in self.world.deleted_volumes() {
             let env = &volume.stamp.as_ref().expect("only ours is ended").env;
-            if self.declared.data_volumes == "keep" || !self.ended.contains(env) {
+            if self.declared.retain == "forever" || !self.ended.contains(env) {
                 return Err(format!("the data of {env} was lost"));
             }
         }
@@ -413,7 +413,7 @@ impl Story {
             if !machines.is_empty() {
                 return Err(format!("{env} is not wanted and has a machine"));
             }
-            if self.declared.data_volumes == "delete" && !volumes.is_empty() {
+            if self.declared.retain == "nothing" && !volumes.is_empty() {
                 return Err(format!("{env} is not wanted and has a volume"));
             }
             return Ok(());

@@ -1,0 +1,151 @@
+//! What is remembered of one environment beside git and the live objects: what people asked for,
+//! and what could be seen only once.
+//!
+//! Losing all of it loses no machine and no data: wishes end earlier, and spans of time that were
+//! running begin again.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, Timestamp};
+
+/// One thing to be remembered; of each kind at most one is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memo {
+    /// When the first object of the environment was made: what its lifetime is counted from.
+    Born(Timestamp),
+    /// Since when it is not declared and something of it is still there.
+    Undeclared(Timestamp),
+    /// Until when a person wants it to be awake or asleep.
+    Wish(Wish),
+    /// A person wants nothing to be changed.
+    Suspended(Suspension),
+    /// While it was declared, it said that nothing of it may be deleted: where.
+    Protected(String),
+    /// A person agreed to its end, together with that of many others.
+    EndAgreed(Timestamp),
+    /// The end that was announced last, and how long before it.
+    Announced(Announced),
+    /// The plans that a person agreed to, by [`super::Plan::fingerprint`].
+    Approved(BTreeSet<Digest>),
+}
+
+/// What a [`Memo`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoKind {
+    Born,
+    Undeclared,
+    Wish,
+    Suspended,
+    Protected,
+    EndAgreed,
+    Announced,
+    Approved,
+}
+
+impl Memo {
+    #[must_use]
+    pub fn kind(&self) -> MemoKind {
+        match self {
+            Self::Born(_) => MemoKind::Born,
+            Self::Undeclared(_) => MemoKind::Undeclared,
+            Self::Wish(_) => MemoKind::Wish,
+            Self::Suspended(_) => MemoKind::Suspended,
+            Self::Protected(_) => MemoKind::Protected,
+            Self::EndAgreed(_) => MemoKind::EndAgreed,
+            Self::Announced(_) => MemoKind::Announced,
+            Self::Approved(_) => MemoKind::Approved,
+        }
+    }
+}
+
+impl MemoKind {
+    /// The word under which it is kept.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Born => "born",
+            Self::Undeclared => "undeclared",
+            Self::Wish => "wish",
+            Self::Suspended => "suspended",
+            Self::Protected => "protected",
+            Self::EndAgreed => "end_agreed",
+            Self::Announced => "announced",
+            Self::Approved => "approved",
+        }
+    }
+}
+
+/// A person wants the machine to run, or not to run, for a while, whatever its office hours are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    pub is_awake: bool,
+    /// The wish ends by itself at this instant.
+    pub until: Timestamp,
+    /// Who said so: the name of an account.
+    pub by: String,
+}
+
+/// A person wants nothing to be changed until they say otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    pub since: Timestamp,
+    pub by: String,
+    /// Empty when none was given.
+    pub reason: String,
+}
+
+impl fmt::Display for Suspension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { since, by, reason } = self;
+        write!(f, "suspended by {by} since {}", super::text::minute(*since))?;
+        match reason.as_str() {
+            "" => Ok(()),
+            reason => write!(f, " ({reason})"),
+        }
+    }
+}
+
+/// People were told that an environment ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announced {
+    pub end: Timestamp,
+    /// How long before its end it was told, in seconds.
+    pub ahead: u64,
+}
+
+/// Everything that is remembered of one environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memos {
+    pub born: Option<Timestamp>,
+    pub undeclared: Option<Timestamp>,
+    pub wish: Option<Wish>,
+    pub suspended: Option<Suspension>,
+    pub protected: Option<String>,
+    pub end_agreed: Option<Timestamp>,
+    pub announced: Option<Announced>,
+    pub approved: BTreeSet<Digest>,
+}
+
+impl FromIterator<Memo> for Memos {
+    fn from_iter<I: IntoIterator<Item = Memo>>(memos: I) -> Self {
+        let mut all = Self::default();
+        for memo in memos {
+            match memo {
+                Memo::Born(at) => all.born = Some(at),
+                Memo::Undeclared(at) => all.undeclared = Some(at),
+                Memo::Wish(wish) => all.wish = Some(wish),
+                Memo::Suspended(suspension) => all.suspended = Some(suspension),
+                Memo::Protected(place) => all.protected = Some(place),
+                Memo::EndAgreed(at) => all.end_agreed = Some(at),
+                Memo::Announced(announced) => all.announced = Some(announced),
+                Memo::Approved(plans) => all.approved = plans,
+            }
+        }
+        all
+    }
+}
