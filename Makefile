@@ -6,7 +6,7 @@ CARGO_TARGET_DIR ?= $(METROM_CACHE)/target
 export METROM_CACHE CARGO_TARGET_DIR
 
 .DEFAULT_GOAL := help
-.PHONY: help run down test build clean-cache
+.PHONY: help run down test story build clean-cache
 
 help: ## say what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ down: ## remove what `make run` made; only the cache of downloads and builds sta
 
 test: ## what proves this commit; says which parts a slow machine left out
 	@scripts/test
+
+story: ## the life of one environment on a real QEMU: a quarter of an hour, on a slow machine three
+	@scripts/story
 
 build: ## the program, with the tests' features of its dependencies
 	@scripts/packages run

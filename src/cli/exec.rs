@@ -33,7 +33,11 @@ pub async fn run(args: &Exec, global: &Global) -> Result<Exit> {
         .command
         .split_first()
         .context("there is no program to run")?;
-    let mut command = Command::new(program).args(arguments).as_user(&user);
+    // As in a shell of `metrom ssh`: it begins at home.
+    let mut command = Command::new("sh")
+        .args(["-c", "cd && exec \"$@\"", "sh", program])
+        .args(arguments)
+        .as_user(&user);
     if args.stdin {
         command = command.stdin(read_all().await?);
     }

@@ -1,11 +1,45 @@
-//! Runs for people: what each step came to, and where the time went.
+//! `metrom history ENV`, and runs for people: what each step came to, and where the time went.
 
 use std::time::Duration;
 
+use anyhow::Result;
+use clap::Args;
+
+use super::exit::Exit;
 use super::output::{BAD, BOLD, FAINT, GOOD, WARN, paint};
-use super::plan_text;
 use super::span::{age, took};
-use crate::model::{Outcome, Phase, Run, RunState, StepRecord, Timestamp};
+use super::system::SystemClock;
+use super::wiring::Wiring;
+use super::{Global, plan_text};
+use crate::http::view::RunView;
+use crate::model::{EnvName, Outcome, Phase, Run, RunState, StepRecord, Timestamp};
+use crate::port::Clock;
+
+/// Shows what was done to an environment, and where the time went; the newest first
+#[derive(Debug, Args)]
+pub struct History {
+    env: EnvName,
+    /// So many of the last runs
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+}
+
+pub async fn run(args: &History, global: &Global) -> Result<Exit> {
+    let store = Wiring::store(global).await?;
+    let runs = store.runs(Some(&args.env), args.limit).await?;
+    let shown: Vec<RunView> = runs.iter().map(RunView::from).collect();
+    if global.output.print(&shown)? {
+        return Ok(Exit::Done);
+    }
+    if runs.is_empty() {
+        anstream::println!("nothing was done to {} yet", args.env);
+    }
+    let now = SystemClock.now();
+    for run in &runs {
+        anstream::println!("{}", timeline(run, now));
+    }
+    Ok(Exit::Done)
+}
 
 /// A run with the timeline of its steps.
 #[must_use]

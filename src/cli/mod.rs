@@ -11,6 +11,7 @@ mod completion;
 mod describe;
 mod destroy;
 mod diagnostics;
+mod diff;
 mod exec;
 mod exit;
 mod get;
@@ -147,6 +148,8 @@ enum Command {
     Get(get::Get),
     Describe(describe::Describe),
     Logs(logs::Logs),
+    History(history::History),
+    Diff(diff::Diff),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
     Wake(wake::Wake),
@@ -236,6 +239,8 @@ async fn dispatch(cli: &Cli) -> Result<Exit> {
         Command::Get(args) => get::run(args, global).await,
         Command::Describe(args) => describe::run(args, global).await,
         Command::Logs(args) => logs::run(args, global).await,
+        Command::History(args) => history::run(args, global).await,
+        Command::Diff(args) => diff::run(args, global).await,
         Command::Ssh(args) => ssh::run(args, global).await,
         Command::Exec(args) => exec::run(args, global).await,
         Command::Wake(args) => wake::wake(args, global).await,

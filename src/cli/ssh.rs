@@ -32,7 +32,10 @@ pub async fn run(args: &Ssh, global: &Global) -> Result<Exit> {
     }
     let reached = Reached::find(global, &args.env).await?;
     let user = reached.user(args.user.as_deref()).await?;
-    let shell = Command::new("bash").arg("--login").as_user(&user);
+    // `sudo` stays in the folder of whoever calls it: people begin at home.
+    let shell = Command::new("bash")
+        .args(["-c", "cd && exec bash --login"])
+        .as_user(&user);
     let shape = terminal::terminal()?;
     let raw = Raw::enter()?;
     let mut keys = terminal::keys()?;

@@ -178,6 +178,12 @@ impl Catalog {
         })
     }
 
+    /// What is decided by time for an environment that is good, as it is written.
+    pub(super) fn timing(&self, env: &EnvName) -> Option<Vec<(&'static str, String)>> {
+        let timing = &self.effective.get(env)?.timing;
+        Some(timing.told())
+    }
+
     /// The instant from which nothing of an environment should be that was born then; `None` when
     /// it has no end, or is not good.
     #[must_use]

@@ -11,6 +11,7 @@
 
 mod catalog;
 pub mod compose;
+mod difference;
 mod finding;
 mod load;
 mod parameter;
@@ -22,6 +23,7 @@ mod shape;
 pub mod yaml;
 
 pub use catalog::{Catalog, Environment, Repository, Rules, StackFiles, Standing, Template};
+pub use difference::{Changed, Difference, What, differences};
 pub use load::{Loader, load};
 pub use render::{Facts, references, render};
 pub use schema::Policies;

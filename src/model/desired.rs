@@ -21,6 +21,8 @@ pub struct Desired {
     pub unresolved: BTreeMap<Key, String>,
     /// Whether the machine is to run.
     pub waking: Waking,
+    /// Fields that may differ without having been declared, by the word that a plan shows.
+    pub ignored: BTreeSet<&'static str>,
     /// The instant at which this answer next changes by itself.
     pub until: Option<Timestamp>,
     /// When its first machine was made; `None` before that.
@@ -68,6 +70,7 @@ impl Desired {
             resources: BTreeMap::new(),
             unresolved: BTreeMap::new(),
             waking: Waking::ALWAYS,
+            ignored: BTreeSet::new(),
             until: None,
             born: None,
             end: None,

@@ -19,6 +19,8 @@ pub enum Memo {
     Born(Timestamp),
     /// Since when it is not declared and something of it is still there.
     Undeclared(Timestamp),
+    /// Since when it differs from its declaration although nobody declared that.
+    Drifted(Timestamp),
     /// Until when a person wants it to be awake or asleep.
     Wish(Wish),
     /// A person wants nothing to be changed.
@@ -39,6 +41,7 @@ pub enum Memo {
 pub enum MemoKind {
     Born,
     Undeclared,
+    Drifted,
     Wish,
     Suspended,
     Protected,
@@ -53,6 +56,7 @@ impl Memo {
         match self {
             Self::Born(_) => MemoKind::Born,
             Self::Undeclared(_) => MemoKind::Undeclared,
+            Self::Drifted(_) => MemoKind::Drifted,
             Self::Wish(_) => MemoKind::Wish,
             Self::Suspended(_) => MemoKind::Suspended,
             Self::Protected(_) => MemoKind::Protected,
@@ -70,6 +74,7 @@ impl MemoKind {
         match self {
             Self::Born => "born",
             Self::Undeclared => "undeclared",
+            Self::Drifted => "drifted",
             Self::Wish => "wish",
             Self::Suspended => "suspended",
             Self::Protected => "protected",
@@ -123,6 +128,7 @@ pub struct Announced {
 pub struct Memos {
     pub born: Option<Timestamp>,
     pub undeclared: Option<Timestamp>,
+    pub drifted: Option<Timestamp>,
     pub wish: Option<Wish>,
     pub suspended: Option<Suspension>,
     pub protected: Option<String>,
@@ -138,6 +144,7 @@ impl FromIterator<Memo> for Memos {
             match memo {
                 Memo::Born(at) => all.born = Some(at),
                 Memo::Undeclared(at) => all.undeclared = Some(at),
+                Memo::Drifted(at) => all.drifted = Some(at),
                 Memo::Wish(wish) => all.wish = Some(wish),
                 Memo::Suspended(suspension) => all.suspended = Some(suspension),
                 Memo::Protected(place) => all.protected = Some(place),

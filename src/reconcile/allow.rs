@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::gate::{DataVolumes, Drift, Policy, Prune};
+use super::fight::{Fight, TIMES};
+use super::gate::{DataVolumes, Policy, Prune};
 use super::observe::Inventories;
-use crate::manifest::schema::{self, Approve, Deletions, Retain};
+use crate::manifest::schema::{Approve, Deletions, Drift, Retain};
 use crate::manifest::{Catalog, Rules, Standing};
+use crate::model::text::minute;
 use crate::model::{Digest, EnvName, Memos, OwnerName, Risk, Timestamp};
 
 /// The environments whose machines are to go, when they are more than may go at once.
@@ -93,13 +95,29 @@ pub fn declared(
     Policy {
         data_volumes: kept(rules.retain, end, now),
         drift: match rules.drift {
-            schema::Drift::Heal => Drift::Heal,
-            schema::Drift::Report => Drift::Report,
+            Drift::Heal => None,
+            Drift::Report => Some(reported(memos.drifted.unwrap_or(now))),
         },
         protected: rules.protected.clone(),
         suspended: rules.suspended.clone().or(common.suspended),
         ..common
     }
+}
+
+fn reported(since: Timestamp) -> String {
+    let since = minute(since);
+    format!("drift is told here, not put right (`drift: report`); it is so since {since}")
+}
+
+/// Why what others change again and again is left as it is for a while.
+#[must_use]
+pub fn fight(fight: &Fight) -> String {
+    format!(
+        "{} was put right {TIMES} times within an hour, and something changes it each time: find \
+         out what; it is put right again at {}",
+        fight.key,
+        minute(fight.pause_ends)
+    )
 }
 
 /// The policy for an environment that is not declared.

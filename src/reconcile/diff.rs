@@ -141,10 +141,10 @@ impl Facts<'_> {
 
     /// For objects whose live fields tell everything that the declaration says.
     fn by_fields(&self, live: &Live, fields: Vec<FieldChange>) -> Option<Change> {
-        let cause = if self.has_other_digest(live) {
-            Cause::SpecChanged
+        let (cause, fields) = if self.has_other_digest(live) {
+            (Cause::SpecChanged, fields)
         } else {
-            Cause::Drifted
+            (Cause::Drifted, self.counting(fields))
         };
         (!fields.is_empty()).then(|| self.with(Some(live), cause, fields))
     }
@@ -166,7 +166,8 @@ impl Facts<'_> {
         let digests = stamped.map(|stamped| (stamped, &self.resource.digest));
         let machine = live.fields.as_machine()?;
         let fields = compare::machine(spec, machine, digests, &attached);
-        if matches!(&fields[..], [only] if only.field == compare::POWER) {
+        let is_power = matches!(&fields[..], [only] if only.field == compare::POWER);
+        if is_power && self.desired.waking.by != WakingBy::Default {
             return Some(self.with(Some(live), by_waking(self.desired.waking.by), fields));
         }
         self.by_fields(live, fields)
@@ -175,6 +176,12 @@ impl Facts<'_> {
     /// Whether what this one stands on is made anew by this plan.
     fn is_new(&self, key: &Key) -> bool {
         self.before.get(key).is_some_and(is_made)
+    }
+
+    /// The differences that nobody said may be ignored.
+    fn counting(&self, mut fields: Vec<FieldChange>) -> Vec<FieldChange> {
+        fields.retain(|field| !self.desired.ignored.contains(field.field));
+        fields
     }
 
     /// What lies inside the machine, where the digest in the stamp counts as well as the fields.
@@ -200,6 +207,7 @@ impl Facts<'_> {
         if self.has_other_digest(live) {
             return Some(self.with(Some(live), Cause::SpecChanged, fields));
         }
+        let fields = self.counting(fields);
         if !fields.is_empty() {
             return Some(self.with(Some(live), Cause::Drifted, fields));
         }

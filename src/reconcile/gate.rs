@@ -19,7 +19,8 @@ use crate::model::{
 pub struct Policy {
     pub data_volumes: DataVolumes,
     pub prune: Prune,
-    pub drift: Drift,
+    /// Why what differs without having been declared is only told; `None`: it is put right.
+    pub drift: Option<String>,
     /// Nothing may be deleted or made anew, and where that is said.
     pub protected: Option<String>,
     /// Nothing may be changed at all, and why.
@@ -36,7 +37,7 @@ impl Default for Policy {
         Self {
             data_volumes: DataVolumes::Keep { until: None },
             prune: Prune::Allowed,
-            drift: Drift::Heal,
+            drift: None,
             protected: None,
             suspended: None,
             approve: None,
@@ -52,13 +53,6 @@ pub enum DataVolumes {
     Keep { until: Option<Timestamp> },
     /// They go, once their machine is gone.
     Delete,
-}
-
-/// What happens when a live object differs although its declaration did not change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drift {
-    Heal,
-    Report,
 }
 
 /// Whether what is no longer declared may be ended.
@@ -146,8 +140,8 @@ impl Gate<'_> {
 
     /// Differences that nobody declared are only told where that is the policy.
     fn only_reported(&self, change: &Change) -> Option<String> {
-        let is_told = self.policy.drift == Drift::Report && change.cause == Cause::Drifted;
-        is_told.then(|| "drift is reported here, not healed (`drift: report`)".to_owned())
+        let reason = self.policy.drift.clone()?;
+        (change.cause == Cause::Drifted).then_some(reason)
     }
 
     fn objection_to_change(&self, change: &Change) -> Option<String> {

@@ -10,12 +10,14 @@
 //! [`apply`] does a plan by taking each [`step`], [`settle`] repeats it until nothing is left to do,
 //! [`runner`] is the loop of `metrom serve`.
 
+mod aim;
 pub mod allow;
 pub mod apply;
 pub mod backoff;
 pub mod compare;
 mod console;
 pub mod diff;
+pub mod fight;
 pub mod gate;
 pub mod intent;
 pub mod keeper;
@@ -36,8 +38,9 @@ mod target;
 pub mod tick;
 pub mod view;
 
+pub use aim::Aim;
 pub use allow::Exodus;
-pub use gate::{DataVolumes, Drift, Policy, Prune};
+pub use gate::{DataVolumes, Policy, Prune};
 pub use library::Library;
 pub use notes::Notes;
 pub use observe::Inventories;
@@ -46,4 +49,4 @@ pub use plan::{Attempt, plan};
 pub use runner::{Runner, Wake};
 pub use sync::{End, Ports, Reconciler, SyncReport};
 pub use tick::Tick;
-pub use view::{Aim, View, Viewer};
+pub use view::{View, Viewer};

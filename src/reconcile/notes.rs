@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::{EnvName, Intent, Memos, Revision};
+use crate::model::{EnvName, Intent, Memos, Revision, Run};
 use crate::port::{Store, StoreError};
 
 /// The part of a [`Store`] that is enough to plan.
@@ -14,6 +14,8 @@ pub trait Notes: Send + Sync {
     async fn good_revision(&self, env: &EnvName) -> Result<Option<Revision>, StoreError>;
     async fn known_environments(&self) -> Result<Vec<EnvName>, StoreError>;
     async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError>;
+    /// The newest runs of an environment first.
+    async fn runs(&self, env: &EnvName, limit: u32) -> Result<Vec<Run>, StoreError>;
 }
 
 #[async_trait]
@@ -32,5 +34,9 @@ impl Notes for Arc<dyn Store> {
 
     async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError> {
         (**self).memos(env).await
+    }
+
+    async fn runs(&self, env: &EnvName, limit: u32) -> Result<Vec<Run>, StoreError> {
+        (**self).runs(Some(env), limit).await
     }
 }

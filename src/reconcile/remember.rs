@@ -12,13 +12,25 @@ pub enum Writing {
 }
 
 /// What is to be remembered of an environment of which it is sure whether it is declared.
+/// `has_drifted`: something differs that nobody declared, and it is left so.
 #[must_use]
-pub fn writings(desired: &Desired, policy: &Policy, memos: &Memos, now: Timestamp) -> Vec<Writing> {
+pub fn writings(
+    desired: &Desired,
+    policy: &Policy,
+    memos: &Memos,
+    has_drifted: bool,
+    now: Timestamp,
+) -> Vec<Writing> {
     let is_declared = desired.provider.is_some() || desired.is_expired;
     let mut writings = match is_declared {
         true => declared(desired, policy, memos),
         false => undeclared(memos, now),
     };
+    match (has_drifted, memos.drifted) {
+        (true, None) => writings.push(Writing::Put(Memo::Drifted(now))),
+        (false, Some(_)) => writings.push(Writing::Drop(MemoKind::Drifted)),
+        (true, Some(_)) | (false, None) => {}
+    }
     if memos.wish.as_ref().is_some_and(|wish| wish.until <= now) {
         writings.push(Writing::Drop(MemoKind::Wish));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::aim::Aim;
 use super::apply::{Hands, Outcomes, apply, chain};
 use super::gate::DataVolumes;
 use super::library::Library;
@@ -11,7 +12,7 @@ use super::onlook::{News, Nobody, Onlooker, announce};
 use super::plan::Attempt;
 use super::remember::Writing;
 use super::tick::Tick;
-use super::view::{Aim, View, Viewer};
+use super::view::{View, Viewer};
 use crate::model::{
     Class, EnvName, EventKind, Memo, MemoKind, Outcome, Plan, Run, RunId, RunState, StepRecord,
     Timestamp, Trigger,

@@ -123,6 +123,17 @@ impl GitSource {
         })
     }
 
+    /// The revision that a text such as `HEAD~1` or the first digits of an id means, as far as it
+    /// is in the mirror; `None` when it means none.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the mirror does not answer in time.
+    pub async fn named(&self, text: &str) -> Result<Option<Revision>, SourceError> {
+        let text = text.to_owned();
+        let work = move |inner: &Inner, _| Ok(inner.mirror.named(&text).map(revision));
+        self.blocking(&self.url(), work).await
+    }
+
     /// The URL as it may be shown.
     #[must_use]
     pub fn url(&self) -> String {

@@ -51,6 +51,18 @@ impl Mirror {
             .is_ok_and(|mirror| mirror.find_commit(commit).is_ok_and(|c| c.tree().is_ok()))
     }
 
+    /// The commit that a text such as `HEAD~1` or the first digits of an id means; `HEAD` is where
+    /// the branch stood when it was last asked for.
+    pub fn named(&self, text: &str) -> Option<Oid> {
+        let mirror = Repository::open_bare(&self.path).ok()?;
+        let text = match text.strip_prefix("HEAD") {
+            Some(rest) => format!("{TARGET}{rest}"),
+            None => text.to_owned(),
+        };
+        let commit = mirror.revparse_single(&text).ok()?.peel_to_commit().ok()?;
+        Some(commit.id())
+    }
+
     /// Fetches a reference and says which commit it stands at.
     pub fn follow(&self, reference: &str, talk: &Talk<'_>) -> Result<Oid, SourceError> {
         let _lock = self.lock(talk)?;

@@ -24,7 +24,7 @@ use std::time::Instant;
 use bed::Bed;
 
 /// What is told, in this order; each finds the environment as the one before has left it.
-const CHAPTERS: [(&str, fn(&mut Bed)); 17] = [
+const CHAPTERS: [(&str, fn(&mut Bed)); 18] = [
     (
         "a plan says what will be made, and makes nothing",
         creation::a_plan_says_what_will_be_made_and_makes_nothing,
@@ -65,6 +65,10 @@ const CHAPTERS: [(&str, fn(&mut Bed)); 17] = [
     (
         "a machine that was cut off comes back with its data",
         serving::a_machine_that_was_cut_off_comes_back_with_its_data,
+    ),
+    (
+        "put to sleep it is shut down in good order, and woken it has its data",
+        serving::put_to_sleep_it_is_shut_down_in_good_order_and_woken_it_has_its_data,
     ),
     (
         "an image that cannot be pulled is named and nothing is lost",

@@ -1,5 +1,7 @@
 //! The program itself, run on repositories of its own; not at a terminal.
 
+#[path = "cli/people.rs"]
+mod people;
 #[path = "cli/repository.rs"]
 mod repository;
 

@@ -21,5 +21,7 @@ mod scaffold;
 mod schema;
 #[path = "manifest/template.rs"]
 mod template;
+#[path = "manifest/timing.rs"]
+mod timing;
 #[path = "manifest/yaml.rs"]
 mod yaml;

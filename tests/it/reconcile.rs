@@ -2,6 +2,10 @@
 
 #[path = "reconcile/architecture.rs"]
 mod architecture;
+#[path = "reconcile/declared.rs"]
+mod declared;
+#[path = "reconcile/drift.rs"]
+mod drift;
 #[path = "reconcile/golden.rs"]
 mod golden;
 #[path = "reconcile/library.rs"]

@@ -206,13 +206,10 @@ fn not_whole_days(count: usize) -> Fault {
     Fault {
         mark: Mark::START,
         code: "not-whole-days",
-        message: format!(
-            "{} no holidays: they begin at a time of day",
-            match count {
-                1 => "one event is".to_owned(),
-                count => format!("{count} events are"),
-            }
-        ),
+        message: match count {
+            1 => "one event is no holiday: it begins at a time of day".to_owned(),
+            count => format!("{count} events are no holidays: they begin at a time of day"),
+        },
         help: Some("holidays are whole days, without a time".to_owned()),
     }
 }

@@ -1,6 +1,8 @@
 //! When an environment runs and how long it lives: its own words, then its purpose's, then those of
 //! the repository.
 
+use std::collections::BTreeSet;
+
 use super::super::finding::meant;
 use super::super::schema::{Drift, EnvironmentSpec, Hours, RepositorySpec, Retain, Span};
 use super::Resolver;
@@ -18,11 +20,45 @@ pub(in super::super) struct Timing {
     pub expires: Option<Timestamp>,
     pub retain: Retain,
     pub drift: Drift,
+    /// The words of fields that may differ without having been declared.
+    pub ignored: BTreeSet<&'static str>,
     pub is_protected: bool,
     pub is_suspended: bool,
 }
 
 impl Timing {
+    /// What was declared, by the name of the field.
+    pub fn told(&self) -> Vec<(&'static str, String)> {
+        let Self {
+            hours,
+            lifetime,
+            expires,
+            retain,
+            drift,
+            ignored,
+            is_protected,
+            is_suspended,
+        } = self;
+        let drift = match drift {
+            Drift::Heal => "heal",
+            Drift::Report => "report",
+        };
+        let some = [
+            ("officeHours", hours.as_ref().map(ToString::to_string)),
+            ("lifetime", lifetime.as_ref().map(ToString::to_string)),
+            ("expires", expires.as_ref().map(ToString::to_string)),
+            ("retain", Some(retain.to_string())),
+            ("drift", Some(drift.to_owned())),
+            ("ignoreDrift", some_words(ignored)),
+            ("protect", Some(is_protected.to_string())),
+            ("suspend", Some(is_suspended.to_string())),
+        ];
+        let told = some
+            .into_iter()
+            .filter_map(|(field, value)| Some((field, value?)));
+        told.collect()
+    }
+
     /// The instant from which nothing of it should be, if it was born then.
     pub fn end(&self, born: Option<Timestamp>) -> Option<Timestamp> {
         let of_lifetime = match (self.lifetime, born) {
@@ -31,6 +67,11 @@ impl Timing {
         };
         [self.expires, of_lifetime].into_iter().flatten().min()
     }
+}
+
+fn some_words(words: &BTreeSet<&'static str>) -> Option<String> {
+    let words: Vec<&str> = words.iter().copied().collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// No life is longer, whatever is declared: ten years.
@@ -52,6 +93,7 @@ impl Resolver<'_, '_> {
             expires: spec.expires,
             retain: spec.retain.unwrap_or(repository.policies.retain),
             drift: spec.drift.or(defaults.drift).unwrap_or_default(),
+            ignored: spec.ignore_drift.iter().map(|field| field.word()).collect(),
             is_protected: spec.protect,
             is_suspended: spec.suspend,
         })

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::access::Access;
 use super::machine::MachineShape;
 use super::name::{ParameterName, name_schema};
-use super::repository::Drift;
+use super::repository::{Drift, DriftField};
 use super::secret::SecretReference;
 use super::time::{Hours, Retain};
 use super::unit::Span;
@@ -98,6 +98,9 @@ pub struct EnvironmentSpec {
     /// What happens when somebody changes it by hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
+    /// What people may change by hand without its being drift.
+    #[schemars(extend("uniqueItems" = true))]
+    pub ignore_drift: Vec<DriftField>,
     /// The instant from which nothing of it should be, in UTC or with an offset.
     #[schemars(with = "Instant")]
     #[serde(skip_serializing_if = "Option::is_none")]

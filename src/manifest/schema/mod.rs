@@ -27,7 +27,7 @@ pub use image::{Boot, Build, ImageSpec};
 pub use json::json_schemas;
 pub use machine::MachineShape;
 pub use name::ParameterName;
-pub use repository::{Approve, Defaults, Deletions, Drift, Policies, RepositorySpec};
+pub use repository::{Approve, Defaults, Deletions, Drift, DriftField, Policies, RepositorySpec};
 pub use secret::SecretReference;
 pub use template::{Parameter, TemplateSpec};
 pub use time::{Hours, Retain};

@@ -131,6 +131,39 @@ pub enum Approve {
     Disruptive,
 }
 
+/// A field that may differ without having been declared.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub enum DriftField {
+    /// Whether the machine runs.
+    Power,
+    Cpus,
+    Memory,
+    /// The commit that a checkout stands at.
+    Revision,
+    /// Containers of the stack.
+    Service,
+    /// Files of the stack.
+    File,
+}
+
+impl DriftField {
+    /// As a plan shows it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Power => "power",
+            Self::Cpus => "cpus",
+            Self::Memory => "memory",
+            Self::Revision => "revision",
+            Self::Service => "service",
+            Self::File => "file",
+        }
+    }
+}
+
 /// What happens when somebody changes an environment by hand.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::bed::{Bed, DOMAIN, ENV, REPOSITORY, signature};
+use super::bed::{Bed, DOMAIN, ENV, OWNER, REPOSITORY, signature};
 use super::host;
 use super::wait::{BOOT, CHANGE, seen};
 
@@ -133,6 +133,31 @@ pub fn a_machine_that_was_cut_off_comes_back_with_its_data(bed: &mut Bed) {
     });
     require_run_because(bed, &["power stopped → running"]);
     assert_eq!(host::domains(ENV), [DOMAIN]);
+}
+
+pub fn put_to_sleep_it_is_shut_down_in_good_order_and_woken_it_has_its_data(bed: &mut Bed) {
+    bed.gather_machine();
+    let (identity, _) = host::incarnation(DOMAIN);
+    let volumes = host::data_volumes(OWNER, ENV);
+    bed.metrom_within(CHANGE, &["sleep", ENV, "--for", "3h"])
+        .with_code(0);
+    assert!(!host::is_running(DOMAIN), "it runs");
+    assert!(
+        host::end_of_console(ENV).contains("Power down"),
+        "it was cut off: {}",
+        host::end_of_console(ENV)
+    );
+    let environment = bed.environment().unwrap();
+    assert_eq!(environment["status"], "asleep", "{environment}");
+    // `serve` looks as well, and lets it sleep.
+    bed.metrom(&["plan", ENV]).with_code(0);
+    bed.metrom_within(BOOT, &["wake", ENV, "--end"])
+        .with_code(0);
+    assert_eq!(host::incarnation(DOMAIN).0, identity, "the same machine");
+    assert_eq!(host::data_volumes(OWNER, ENV), volumes);
+    let note =
+        bed.until_served_within(CHANGE, "the note is served", |bed| bed.page("/notes/entry"));
+    assert_eq!(note, NOTE);
 }
 
 pub fn until_edition(bed: &Bed, edition: &str) {

@@ -17,15 +17,15 @@ use super::worlds::{machines, reconciler, volumes};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-fn lab() -> ProviderName {
+pub fn lab() -> ProviderName {
     ProviderName::parse("lab").unwrap()
 }
 
-fn shop() -> EnvName {
+pub fn shop() -> EnvName {
     EnvName::parse("shop").unwrap()
 }
 
-fn declared(fields: &[&str]) -> Declared {
+pub fn declared(fields: &[&str]) -> Declared {
     let shop_of = Environment {
         fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         ..Environment::on(&lab())
@@ -40,14 +40,14 @@ fn declared(fields: &[&str]) -> Declared {
 }
 
 /// A world in which that is declared; it is Friday, 2027-01-15, 08:00 in UTC.
-fn world(declared: &Declared) -> World {
+pub fn world(declared: &Declared) -> World {
     let world = World::new(1, &[(lab(), Flavor::Named)]);
     assert_eq!(world.now().to_string(), "2027-01-15T08:00:00Z");
     world.push(declared.commit(0));
     world
 }
 
-fn apply(world: &World) -> SyncReport {
+pub fn apply(world: &World) -> SyncReport {
     let reconciler = reconciler(world);
     let shop = shop();
     let settling = reconciler.apply_until_settled(&shop, Trigger::Person);
@@ -57,11 +57,11 @@ fn apply(world: &World) -> SyncReport {
     last
 }
 
-fn plan(report: &SyncReport) -> &Plan {
+pub fn plan(report: &SyncReport) -> &Plan {
     report.plan().expect("it is known what should be")
 }
 
-fn reasons(report: &SyncReport) -> String {
+pub fn reasons(report: &SyncReport) -> String {
     let held = plan(report).held.iter().map(Held::to_string);
     held.collect::<Vec<_>>().join("\n")
 }
@@ -408,7 +408,10 @@ fn what_a_person_suspended_stays_as_it_is_even_when_its_file_is_deleted() {
 fn suspended_in_git_it_is_left_alone_and_drift_can_be_told_instead_of_healed() {
     for (field, words) in [
         ("suspend: true", "it is suspended in environments/shop.yaml"),
-        ("drift: report", "drift is reported here, not healed"),
+        (
+            "drift: report",
+            "drift is told here, not put right (`drift: report`)",
+        ),
     ] {
         let world = world(&declared(&[]));
         apply(&world);

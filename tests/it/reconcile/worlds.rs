@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use metrom::model::{
-    EnvName, Key, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Power, ProviderName,
-    Revision, Trigger,
+    EnvName, Key, LiveFields, LiveId, LiveMachine, LiveVolume, Memo, Object, Power, ProviderName,
+    Revision, Trigger, Wish,
 };
 use metrom::port::Store;
 use metrom::reconcile::{Attempt, End, Library, Ports, Reconciler, SyncReport};
@@ -20,6 +20,8 @@ use metrom::world::{Faults, Flavor, World};
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
+
+use super::declared::{hours, lifetime, timing};
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 10_000;
@@ -174,7 +176,8 @@ impl Story {
         self.world.push(self.declared.commit(self.commits));
         for name in &self.names {
             let declared = self.declared.environments.get(name);
-            if declared.is_none_or(|e| e.expires.is_some()) {
+            let may_end = |e: &Environment| e.expires.is_some() || lifetime(e).is_some();
+            if declared.is_none_or(may_end) {
                 self.ended.insert(name.clone());
             }
         }
@@ -204,7 +207,7 @@ impl Story {
             self.declared.environments.insert(name, environment);
             return;
         };
-        match self.rng.random_range(0..14) {
+        match self.rng.random_range(0..18) {
             0 | 1 => drop(self.declared.environments.remove(&name)),
             2 => environment.cpus += 1,
             3 => environment.memory_mib += 512,
@@ -222,8 +225,41 @@ impl Story {
             }
             11 => self.declared.template_version += 1,
             12 => environment.is_broken = true,
+            13 | 14 => environment.fields = timing(&mut self.rng),
+            15 => self.wish(&name),
             _ => self.declared.garbage = Some("environments/x.yaml".to_owned()),
         }
+    }
+
+    /// Somebody wants it to be awake, or asleep, for a while.
+    fn wish(&mut self, env: &EnvName) {
+        let pause = Duration::from_secs(60 * self.rng.random_range(1..60));
+        let wish = Memo::Wish(Wish {
+            is_awake: self.rng.random_bool(0.5),
+            until: self.world.now().checked_add(pause).unwrap(),
+            by: "ann".to_owned(),
+        });
+        let said = self
+            .world
+            .run(async { self.world.put_memo(env, &wish).await });
+        said.expect("nobody dies of a wish").unwrap();
+    }
+
+    /// Whether it should run, as far as that is sure: not within the last minutes before now.
+    fn is_awake(&self, env: &EnvName, declared: &Environment) -> Option<bool> {
+        let memos = self
+            .world
+            .run(async { Store::memos(&self.world, env).await });
+        let wish = memos.unwrap().unwrap().wish;
+        let at = |before: Duration| {
+            let now = self.world.now().checked_sub(before).unwrap();
+            match wish.as_ref().filter(|wish| now < wish.until) {
+                Some(wish) => wish.is_awake,
+                None => hours(declared).is_none_or(|hours| hours.at(now).is_open),
+            }
+        };
+        let (now, before) = (at(Duration::ZERO), at(UNSURE));
+        (now == before).then_some(now)
     }
 
     /// What people and accidents do to live objects.
@@ -424,9 +460,25 @@ impl Story {
             // Moving data is a person's decision: held, and whatever is there stays.
             return Ok(());
         }
-        let [machine] = machines.as_slice() else {
-            return Err(format!("{env} has {} machines", machines.len()));
+        let is_awake = match self.is_awake(env, declared) {
+            Some(is_awake) => is_awake,
+            None => return Ok(()),
         };
+        let [machine] = machines.as_slice() else {
+            let is_unmade = machines.is_empty() && (!is_awake || lifetime(declared).is_some());
+            return match is_unmade {
+                true => Ok(()),
+                false => Err(format!("{env} has {} machines", machines.len())),
+            };
+        };
+        self.require_alive(env, machine, declared)?;
+        if !is_awake {
+            let power = machine.fields.as_machine().map(|machine| machine.power);
+            return match power {
+                Some(Power::Stopped) => Ok(()),
+                other => Err(format!("{env} should sleep and is {other:?}")),
+            };
+        }
         let live = machine.fields.as_machine().expect("claims the machine");
         let is_right = live.power == Power::Running
             && (live.cpus, live.memory_mib) == (declared.cpus, declared.memory_mib)
@@ -440,6 +492,27 @@ impl Story {
         match volumes.as_slice() {
             [volume] if live.volumes.contains(&volume.id) => Ok(()),
             _ => Err(format!("the machine of {env} has not its volume")),
+        }
+    }
+}
+
+/// Instants so near to now may have come after the last sync.
+const UNSURE: Duration = Duration::from_secs(600);
+
+impl Story {
+    /// That it does not live longer than it may.
+    fn require_alive(
+        &self,
+        env: &EnvName,
+        machine: &Object,
+        declared: &Environment,
+    ) -> Result<(), String> {
+        let stamp = machine.stamp.as_ref().expect("only ours is asked for");
+        let born = stamp.born.ok_or(format!("{env} does not know its birth"))?;
+        let age = Duration::try_from(self.world.now().duration_since(born)).unwrap_or_default();
+        match lifetime(declared) {
+            Some(lifetime) if age > lifetime + UNSURE => Err(format!("{env} lives too long")),
+            Some(_) | None => Ok(()),
         }
     }
 }

@@ -1,0 +1,235 @@
+//! What should be for one environment, what is, and the plan from the one to the other.
+
+use std::sync::Arc;
+
+use super::allow;
+use super::diff::diff;
+use super::fight;
+use super::gate::{DataVolumes, Policy, Prune};
+use super::intent::{Reviewed, review};
+use super::keeper;
+use super::observe::{add_guest, add_guest_gap, assemble};
+use super::plan::{Attempt, plan};
+use super::remember::{Writing, announcement, writings};
+use super::tick::Tick;
+use super::view::{Verdict, Viewer};
+use crate::manifest::{Catalog, Facts, references};
+use crate::model::{
+    Announced, Cause, Desired, EnvName, Intent, Memos, Observed, OwnerName, Plan, Power, Timestamp,
+};
+use crate::port::{GuestTarget, StoreError};
+use crate::schedule::lifetime;
+
+/// What should be, what is, and how to get there.
+#[derive(Debug)]
+pub struct Aim {
+    pub desired: Arc<Desired>,
+    pub observed: Observed,
+    pub plan: Plan,
+    /// What may be done.
+    pub policy: Policy,
+    /// The instant of which all this is said.
+    pub now: Timestamp,
+    /// The instant at which the answer changes by itself.
+    pub until: Option<Timestamp>,
+    /// What is to be remembered after this look; to be written by who may.
+    pub(super) writings: Vec<Writing>,
+    /// What people are to be told of its end.
+    pub(super) announcement: Option<Announced>,
+    /// Notes of creations after this look; to be written by who may.
+    pub(super) reviewed: Reviewed,
+    /// The revision is the newest that says for sure what should be.
+    pub(super) is_current: bool,
+    /// Nothing is declared, nothing is left and nothing is hidden.
+    pub(super) is_gone: bool,
+}
+
+impl Viewer {
+    pub(super) async fn aim(
+        &self,
+        tick: &Tick,
+        env: &EnvName,
+        verdict: Verdict,
+        is_current: bool,
+        attempt: &Attempt,
+    ) -> Result<Aim, StoreError> {
+        let memos = self.notes.memos(env).await?;
+        let decided = self.decided(tick, env, verdict, &memos, attempt.at).await;
+        let Some((desired, policy)) = decided else {
+            return Err(StoreError {
+                doing: "name the owner of an environment",
+                reason: "the repository has no name; give `metrom.yaml` a `metadata.name`".into(),
+            });
+        };
+        let target = desired.provider.as_ref();
+        let mut observed = assemble(&tick.inventories, &desired.owner, env, target);
+        observed.seen_without_data = self
+            .library
+            .seen_without_data(&observed, &desired.owner, env);
+        self.look_inside(&desired, &mut observed).await;
+        let intents = self.notes.intents(env).await?;
+        let complete = tick.inventories.complete();
+        let is_wanted = |key: &_| desired.resources.contains_key(key);
+        let reviewed = review(intents, &observed, &complete, is_wanted, tick.at);
+        let facts = (&*desired, &observed, &reviewed.open[..]);
+        let (plan, policy, pause) = self.peaceful(facts, policy, attempt).await?;
+        let has_drifted = policy.drift.is_some() && has_drifted(&desired, &observed);
+        let is_hidden = tick.inventories.gaps().next().is_some() || !reviewed.open.is_empty();
+        let is_declared = desired.provider.is_some() || desired.is_expired;
+        let is_gone = !is_declared && observed.live.is_empty() && !is_hidden;
+        let announcement = announcement(&desired, &memos, attempt.at);
+        let writings = match is_current && !is_gone {
+            true => writings(&desired, &policy, &memos, has_drifted, attempt.at),
+            false => Vec::new(),
+        };
+        Ok(Aim {
+            now: attempt.at,
+            until: until(&desired, &policy, pause, attempt.at),
+            is_gone,
+            is_current,
+            desired,
+            observed,
+            plan,
+            policy,
+            reviewed,
+            writings,
+            announcement,
+        })
+    }
+
+    /// The plan; where it would put right what others change again and again, one that does not,
+    /// and until when.
+    async fn peaceful(
+        &self,
+        (desired, observed, intents): (&Desired, &Observed, &[Intent]),
+        policy: Policy,
+        attempt: &Attempt,
+    ) -> Result<(Plan, Policy, Option<Timestamp>), StoreError> {
+        let first = plan(desired, observed, intents, &policy, attempt);
+        if !first.steps.iter().any(|step| step.cause == Cause::Drifted) {
+            return Ok((first, policy, None));
+        }
+        let runs = self.notes.runs(&desired.env, fight::RUNS).await?;
+        let Some(fight) = fight::fought(&first, &runs, attempt.at) else {
+            return Ok((first, policy, None));
+        };
+        let drift = Some(allow::fight(&fight));
+        let policy = Policy { drift, ..policy };
+        let without = plan(desired, observed, intents, &policy, attempt);
+        Ok((without, policy, Some(fight.pause_ends)))
+    }
+
+    /// What should be, and what may be done to get there; `None` when it is not known whose.
+    async fn decided(
+        &self,
+        tick: &Tick,
+        env: &EnvName,
+        verdict: Verdict,
+        memos: &Memos,
+        now: Timestamp,
+    ) -> Option<(Arc<Desired>, Policy)> {
+        let nothing = |owner: OwnerName, catalog: &Catalog| {
+            let revision = catalog.revision.clone();
+            Arc::new(Desired::undeclared(owner, env.clone(), revision))
+        };
+        let prune = match tick.exodus.objection(env) {
+            None => Prune::Allowed,
+            Some(reason) => Prune::Held { reason },
+        };
+        match verdict {
+            Verdict::Declared(catalog) => {
+                let facts = self.facts(tick, &catalog, env, memos).await;
+                let desired = self.library.desired(&catalog, env, tick.at, facts);
+                let end = desired.end.filter(|_| desired.is_expired);
+                let policy = allow::declared(&catalog, &catalog.rules(env)?, memos, end, now);
+                Some((desired, Policy { prune, ..policy }))
+            }
+            Verdict::Gone(catalog) => {
+                let policy = allow::undeclared(&catalog, memos, prune, now);
+                Some((nothing(catalog.owner()?.clone(), &catalog), policy))
+            }
+            Verdict::Unsure(catalog, reason) => {
+                let policy = allow::undeclared(&catalog, memos, Prune::Held { reason }, now);
+                Some((nothing(catalog.owner()?.clone(), &catalog), policy))
+            }
+            Verdict::Unwanted(owner, revision, data_volumes) => {
+                let desired = Desired::undeclared(owner, env.clone(), revision);
+                Some((Arc::new(desired), allow::unwanted(memos, data_volumes)))
+            }
+        }
+    }
+
+    async fn facts(&self, tick: &Tick, catalog: &Catalog, env: &EnvName, memos: &Memos) -> Facts {
+        let owner = catalog.owner();
+        let seen = owner.and_then(|owner| tick.inventories.born(owner, env));
+        let mut facts = Facts {
+            born: [memos.born, seen].into_iter().flatten().min(),
+            wish: memos.wish.clone(),
+            ..Facts::default()
+        };
+        for wanted in references(catalog, env) {
+            let answer = tick.refs.resolve(&*self.refs, wanted.clone()).await;
+            facts.refs.insert(wanted, answer);
+        }
+        facts
+    }
+
+    /// Asks the machine what is in it; that it cannot be asked is a gap.
+    async fn look_inside(&self, desired: &Desired, observed: &mut Observed) {
+        match way_in(desired, observed) {
+            None => {}
+            Some(_) if !desired.waking.is_awake => {}
+            Some(Err(reason)) => add_guest_gap(observed, reason),
+            Some(Ok(target)) => add_guest(observed, self.guests.observe(&target).await),
+        }
+    }
+}
+
+/// When this answer changes by itself: what should be, what data is kept, what is to be told.
+fn until(
+    desired: &Desired,
+    policy: &Policy,
+    pause: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let kept = match policy.data_volumes {
+        DataVolumes::Keep { until } => until.filter(|_| desired.provider.is_none()),
+        DataVolumes::Delete => None,
+    };
+    let end = desired.end.filter(|_| desired.provider.is_some());
+    let told = end.and_then(|end| lifetime::next(end, now));
+    [desired.until, kept, told, pause]
+        .into_iter()
+        .flatten()
+        .min()
+}
+
+/// Whether something differs that nobody declared.
+fn has_drifted(desired: &Desired, observed: &Observed) -> bool {
+    let changes = diff(desired, observed);
+    changes.iter().any(|change| change.cause == Cause::Drifted)
+}
+
+/// How to reach the machine that counts; `None` when there is none, or the reason why not.
+fn way_in(desired: &Desired, observed: &Observed) -> Option<Result<GuestTarget, String>> {
+    let live = keeper::machine(desired, observed)?;
+    let machine = live.fields.as_machine()?;
+    if machine.power != Power::Running {
+        return Some(Err(format!("the machine is {}", machine.power)));
+    }
+    let (Some(address), Some(host_key)) = (machine.address, machine.host_key.clone()) else {
+        let what = if machine.address.is_none() {
+            "the machine has no address yet"
+        } else {
+            "the machine's host key is not known, so it cannot be told from another; delete it"
+        };
+        return Some(Err(what.to_owned()));
+    };
+    Some(Ok(GuestTarget {
+        owner: desired.owner.clone(),
+        env: desired.env.clone(),
+        machine: live.id.clone(),
+        address,
+        host_key,
+    }))
+}
