@@ -16,7 +16,7 @@ const HORIZON_DAYS: i32 = 400;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
     pub is_open: bool,
-    /// The instant at which `is_open` changes; `None` if it does not within 400 days.
+    /// The instant at which `is_open` changes; `None` if it does not for 400 days.
     pub until: Option<Timestamp>,
 }
 
@@ -34,15 +34,15 @@ impl OfficeHours {
     /// windows open on the day after.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> State {
-        let Some(closing) = self.closing_after(now) else {
-            return State {
+        match self.closing_after(now) {
+            Some(closing) => State {
+                is_open: true,
+                until: self.last_closing(closing),
+            },
+            None => State {
                 is_open: false,
                 until: self.opening_after(now),
-            };
-        };
-        State {
-            is_open: true,
-            until: self.last_closing(closing),
+            },
         }
     }
 
@@ -72,7 +72,7 @@ impl OfficeHours {
         })
     }
 
-    /// When the windows that touch have closed, of which the first closes then.
+    /// When the last window closes of those that touch, the first of which closes at `first`.
     fn closing(&self, first: DateTime, today: Date) -> Closing {
         let horizon = today.saturating_add(HORIZON_DAYS.days());
         let mut closes = first;

@@ -29,6 +29,8 @@ pub enum HoursError {
     MeantTime { found: String, meant: String },
     #[error("`{0}` does not say when it opens and closes; write both, such as `09:00-19:00`")]
     NotTimes(String),
+    #[error("`{0}` stands behind the times; put a comma between windows, and the zone at the end")]
+    BehindTimes(String),
     #[error("`{0}` never opens; write `00:00-24:00` for the whole day")]
     NeverOpens(String),
     #[error("`{first}` and `{second}` overlap; let one end before the other begins")]

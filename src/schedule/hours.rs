@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, date};
 
 use super::window::is_times;
@@ -15,7 +16,7 @@ const SOME_MONDAY: Date = date(2001, 1, 1);
 /// When people work: windows of wall-clock time in one zone.
 ///
 /// **Guarantees.** There is at least one window, no two overlap, and they are in the order of the
-/// week, so that equal hours are equal however they were written.
+/// week: in which order they were written makes no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfficeHours {
     pub(super) windows: Vec<Window>,
@@ -47,6 +48,8 @@ impl OfficeHours {
 
     /// The short form: windows, apart by commas, then the zone, such as
     /// `Mon-Fri 09:00-12:00, Mon-Fri 13:00-19:00, Sat 10:00-14:00 Asia/Seoul`.
+    ///
+    /// **Errors.** The first thing that is not understood, and what [`Self::new`] refuses.
     pub fn parse(text: &str) -> Result<Self, HoursError> {
         let (others, last) = match text.rsplit_once(',') {
             Some((others, last)) => (Some(others), last),
@@ -110,7 +113,7 @@ impl fmt::Display for OfficeHours {
 /// Parts the last window from the zone, which is all that follows its times.
 fn split_zone(text: &str) -> Result<(String, String), HoursError> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    match words.iter().position(|word| is_times(word)) {
+    match words.iter().rposition(|word| is_times(word)) {
         Some(times) => {
             let (window, zone) = words.split_at(times + 1);
             Ok((window.join(" "), zone.join(" ")))
@@ -125,13 +128,11 @@ fn split_zone(text: &str) -> Result<(String, String), HoursError> {
 fn overlap(windows: &[Window]) -> Option<(&Window, &Window)> {
     let mut spans: Vec<(DateTime, DateTime, &Window)> = Vec::new();
     // One day more than a week: what opens on Sunday may reach into Monday.
-    for day in SOME_MONDAY.series(jiff::Span::new().days(1)).take(8) {
+    for day in SOME_MONDAY.series(1.day()).take(8) {
         for window in windows {
-            spans.extend(
-                window
-                    .on(day)
-                    .map(|(opens, closes)| (opens, closes, window)),
-            );
+            if let Some((opens, closes)) = window.on(day) {
+                spans.push((opens, closes, window));
+            }
         }
     }
     spans.sort_by_key(|(opens, ..)| *opens);

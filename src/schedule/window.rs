@@ -52,10 +52,10 @@ impl FromStr for Window {
     /// Days, apart by blanks, then the times: `Mon Wed-Fri 09:00-19:00`.
     fn from_str(text: &str) -> Result<Self, HoursError> {
         let words: Vec<&str> = text.split_whitespace().collect();
-        let (times, day_words) = match words.split_last() {
-            Some((times, days)) if is_times(times) => (*times, days),
-            _ => return Err(HoursError::NoTimes(words.join(" "))),
+        let Some(at) = words.iter().position(|word| is_times(word)) else {
+            return Err(HoursError::NoTimes(words.join(" ")));
         };
+        let (day_words, times, rest) = (&words[..at], words[at], &words[at + 1..]);
         if day_words.is_empty() {
             return Err(HoursError::NoDays(times.to_owned()));
         }
@@ -64,6 +64,9 @@ impl FromStr for Window {
             days = days.and(Days::parse(word)?);
         }
         let (opens, closes) = parse_times(times)?;
+        if !rest.is_empty() {
+            return Err(HoursError::BehindTimes(rest.join(" ")));
+        }
         Ok(Self {
             days,
             opens,
@@ -103,8 +106,8 @@ fn parse_times(text: &str) -> Result<(Time, Time), HoursError> {
     } else {
         parse_time(closes)?
     };
-    let is_whole_day = is_end_of_day && opens == Time::midnight();
-    if opens == closes && !is_whole_day {
+    // From midnight to the end of the day is a whole day.
+    if opens == closes && !is_end_of_day {
         return Err(HoursError::NeverOpens(text.to_owned()));
     }
     Ok((opens, closes))
@@ -131,10 +134,9 @@ fn time(hours: &str, minutes: &str) -> Option<Time> {
 fn meant_time(text: &str) -> HoursError {
     let found = text.to_owned();
     let lower = text.to_ascii_lowercase();
-    let halves = ["am", "pm"].into_iter();
-    let (clock, half) = halves
-        .filter_map(|half| Some((lower.strip_suffix(half)?, half)))
-        .next()
+    let (clock, half) = ["am", "pm"]
+        .into_iter()
+        .find_map(|half| Some((lower.strip_suffix(half)?, half)))
         .unwrap_or((&lower, ""));
     let (hours, minutes) = clock.split_once([':', '.', 'h']).unwrap_or((clock, "00"));
     let minutes = if minutes.is_empty() { "00" } else { minutes };

@@ -53,7 +53,7 @@ impl FromStr for Zone {
     fn from_str(text: &str) -> Result<Self, HoursError> {
         match ZONES.get(text) {
             // The database itself does not care about upper and lower case.
-            Ok(zone) if zone.iana_name() == Some(text) && !zone.is_unknown() => Ok(Self(zone)),
+            Ok(zone) if zone.iana_name() == Some(text) => Ok(Self(zone)),
             _ if is_offset(text) => Err(HoursError::Offset(text.to_owned())),
             _ => Err(meant_zone(text)),
         }
@@ -86,13 +86,18 @@ fn is_offset(text: &str) -> bool {
 /// Offers the nearest name of the database; a city alone is enough.
 fn meant_zone(text: &str) -> HoursError {
     let found = text.to_owned();
-    let written = text.replace(' ', "_").to_lowercase();
-    if written.len() > LONGEST_NAME {
+    if text.len() > LONGEST_NAME {
         return HoursError::NotAZone(found);
     }
-    let nearest = ZONES
-        .available()
-        .filter_map(|name| Some((distance(&written, name.as_str())?, name.to_string())))
+    let written = text.replace(' ', "_").to_lowercase();
+    let furthest = if is_abbreviation(text) {
+        0
+    } else {
+        written.chars().count() / 3
+    };
+    let names = ZONES.available().map(|name| name.to_string());
+    let nearest = names
+        .filter_map(|name| Some((distance(&written, &name, furthest)?, name)))
         .min();
     match nearest {
         Some((_, meant)) => HoursError::MeantZone { found, meant },
@@ -100,17 +105,20 @@ fn meant_zone(text: &str) -> HoursError {
     }
 }
 
-/// How far what was written is from a name or its city; `None` if too far to be meant.
-fn distance(written: &str, name: &str) -> Option<usize> {
+/// `KST` is near to the names of other zones, and means none of them.
+fn is_abbreviation(text: &str) -> bool {
+    text.len() <= 5 && text.chars().all(|c| c.is_ascii_uppercase())
+}
+
+/// How far what was written is from a name and whether only its city is that near; `None` if it
+/// is too far to be meant. Old names without a place, such as `EST`, are not guessed.
+fn distance(written: &str, name: &str, furthest: usize) -> Option<(usize, bool)> {
     let lower = name.to_lowercase();
     let city = lower.rsplit('/').next().unwrap_or(&lower);
-    let distance = strsim::osa_distance(written, &lower).min(strsim::osa_distance(written, city));
-    // An abbreviation such as `KST` is near to others, such as `EST`, and means something else.
+    let to_name = strsim::osa_distance(written, &lower);
+    let to_city = strsim::osa_distance(written, city);
+    let distance = to_name.min(to_city);
     let is_place = name.contains('/') && !name.starts_with("Etc/");
-    let furthest = if is_place {
-        written.chars().count() / 3
-    } else {
-        0
-    };
-    (distance <= furthest).then_some(distance)
+    let furthest = if is_place { furthest } else { 0 };
+    (distance <= furthest).then_some((distance, to_city < to_name))
 }

@@ -8,5 +8,6 @@ mod licences;
 mod manifest;
 mod provider;
 mod reconcile;
+mod schedule;
 mod source;
 mod store;

@@ -45,7 +45,9 @@ pub enum Problem {
     NotForFrequency(&'static str, &'static str),
     #[error("`{0}` is not understood; list the days in question with `RDATE` or `EXDATE`")]
     NotSupported(&'static str),
-    #[error("there are more than {MAX_DAYS} days; give rules an end with `UNTIL` or `COUNT`")]
+    #[error(
+        "there are more than {MAX_DAYS} days; give rules an end with `UNTIL`, or leave out what is past"
+    )]
     TooManyDays,
     #[error(
         "more than {MAX_STEPS} days have to be looked at; let rules begin later or end earlier"

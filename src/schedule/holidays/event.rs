@@ -83,14 +83,14 @@ impl Event {
         replaced: &BTreeSet<Date>,
         tally: &mut Tally,
     ) -> Result<(), HolidaysError> {
+        if let Some(line) = self.first("EXRULE") {
+            return Err(Problem::NotSupported("EXRULE").at(line.number));
+        }
         let mut begins = self.listed("RDATE")?;
         begins.insert(start);
         for line in self.all("RRULE") {
             let days = Rule::parse(&line.value).and_then(|rule| rule.days(start, tally));
             begins.extend(days.map_err(|problem| problem.at(line.number))?);
-        }
-        if let Some(line) = self.first("EXRULE") {
-            return Err(Problem::NotSupported("EXRULE").at(line.number));
         }
         let left_out = self.listed("EXDATE")?;
         let length = self.length(start)?;

@@ -28,8 +28,9 @@ pub use error::{HolidaysError, Problem};
 pub const LAST_DAY: Date = date(2100, 12, 31);
 /// Most days that a file may name: every weekend until [`LAST_DAY`], and many holidays beside.
 pub const MAX_DAYS: usize = 20_000;
-/// Most days that may be looked at to find them; about a tenth of a second.
-pub const MAX_STEPS: usize = 10_000_000;
+/// Most days that may be looked at to find them: hundreds of yearly rules, or twenty that may
+/// choose any day of a century.
+pub const MAX_STEPS: usize = 1_000_000;
 
 /// What a file of holidays says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -82,14 +82,15 @@ impl Rule {
 
     /// The days that the rule chooses of the period that begins on this one, in their order.
     fn days_of_period(&self, first: Date, tally: &mut Tally) -> Result<Vec<Date>, Problem> {
-        let length = match self.frequency {
-            Frequency::Daily => 1,
-            Frequency::Weekly => 7,
-            Frequency::Monthly => first.days_in_month().into(),
-            Frequency::Yearly => first.days_in_year(),
+        let end = match self.frequency {
+            Frequency::Daily => first,
+            Frequency::Weekly => first.saturating_add(6.days()),
+            Frequency::Monthly => first.last_of_month(),
+            Frequency::Yearly => first.last_of_year(),
         };
+        let candidates = successors(Some(first), |day| self.next_candidate(*day));
         let mut days = Vec::new();
-        for (day, _) in successors(Some(first), |day| day.tomorrow().ok()).zip(0..length) {
+        for day in candidates.take_while(|day| *day <= end) {
             tally.step()?;
             if self.admits(day) {
                 days.push(day);
@@ -98,8 +99,22 @@ impl Rule {
         Ok(self.at_positions(days))
     }
 
+    /// The next day, or the next month if the rule has nothing to do with this one.
+    fn next_candidate(&self, day: Date) -> Option<Date> {
+        let last = if self.admits_month(day) {
+            day
+        } else {
+            day.last_of_month()
+        };
+        last.tomorrow().ok()
+    }
+
+    fn admits_month(&self, day: Date) -> bool {
+        self.months.is_empty() || self.months.contains(&day.month().into())
+    }
+
     fn admits(&self, day: Date) -> bool {
-        (self.months.is_empty() || self.months.contains(&day.month().into()))
+        self.admits_month(day)
             && admits(
                 &self.days_of_month,
                 day.day().into(),

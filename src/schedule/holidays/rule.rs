@@ -93,34 +93,30 @@ impl Rule {
         Some(())
     }
 
-    /// What RFC 5545 gives no meaning to.
+    /// Refuses what RFC 5545 gives no meaning to.
     fn check(&self) -> Result<(), Problem> {
-        use Frequency::{Daily, Weekly, Yearly};
+        let is = |frequency| self.frequency == frequency;
+        let has = |chosen: &BTreeSet<i16>| !chosen.is_empty();
         let has_place = self.weekdays.iter().any(|(place, _)| *place != 0);
-        let chooses = [
-            &self.months,
-            &self.weeks,
-            &self.days_of_year,
-            &self.days_of_month,
-        ];
-        let chooses = chooses.iter().any(|days| !days.is_empty()) || !self.weekdays.is_empty();
-        let is_yearly = self.frequency == Yearly;
+        let is_within_week = is(Frequency::Daily) || is(Frequency::Weekly);
+        let in_year = has(&self.months) || has(&self.weeks) || has(&self.days_of_year);
+        let chooses = in_year || has(&self.days_of_month) || !self.weekdays.is_empty();
         let table = [
-            ("BYWEEKNO", !self.weeks.is_empty() && !is_yearly),
-            ("BYYEARDAY", !self.days_of_year.is_empty() && !is_yearly),
+            ("BYWEEKNO", has(&self.weeks) && !is(Frequency::Yearly)),
+            (
+                "BYYEARDAY",
+                has(&self.days_of_year) && !is(Frequency::Yearly),
+            ),
             (
                 "BYMONTHDAY",
-                !self.days_of_month.is_empty() && self.frequency == Weekly,
+                has(&self.days_of_month) && is(Frequency::Weekly),
             ),
+            ("BYDAY with a number", has_place && is_within_week),
             (
-                "BYDAY with a number",
-                has_place && matches!(self.frequency, Daily | Weekly),
+                "BYDAY with a number, and BYWEEKNO",
+                has_place && has(&self.weeks),
             ),
-            (
-                "BYDAY with a number and BYWEEKNO",
-                has_place && !self.weeks.is_empty(),
-            ),
-            ("BYSETPOS alone", !self.positions.is_empty() && !chooses),
+            ("BYSETPOS alone", has(&self.positions) && !chooses),
         ];
         match table.into_iter().find(|(_, is_wrong)| *is_wrong) {
             Some((what, _)) => Err(Problem::NotForFrequency(what, self.frequency.name())),
