@@ -1,8 +1,8 @@
 //! The days that a rule chooses.
 //!
 //! The rule of RFC 5545 read as a question: of each period, take the days that satisfy all parts
-//! of the rule. Every day is looked at, which is slow beside clever ways and easily understood;
-//! a century has 36,525 days.
+//! of the rule. Every day of a month that may have some is looked at, which is slow beside clever
+//! ways and easily understood; a century has 36,525 days.
 
 use std::collections::BTreeSet;
 use std::iter::successors;
