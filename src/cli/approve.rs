@@ -51,10 +51,8 @@ async fn plan(env: &EnvName, named: &str, global: &Global) -> Result<Exit> {
         bail!("no plan of {env} waits for an agreement; `metrom plan {env}` shows what it will do");
     };
     refuse_another(&fingerprint, named, &format!("metrom plan {env}"))?;
-    let mut approved = wiring.store.memos(env).await?.approved;
-    approved.insert(fingerprint.clone());
     let what = format!("approve {}", fingerprint.short());
-    word.put(&Memo::Approved(approved), what).await?;
+    word.put(&Memo::Approved(fingerprint), what).await?;
     anstream::println!("{env}: agreed; the next sync does it, `metrom apply {env}` does it now");
     Ok(Exit::Done)
 }

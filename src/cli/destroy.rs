@@ -13,8 +13,8 @@ use super::progress::{Detail, Progress};
 use super::wiring::{Wiring, look};
 use super::{Global, chosen, plan};
 use crate::manifest::Standing;
-use crate::model::EnvName;
-use crate::reconcile::{DataVolumes, End, Reconciler, Tick};
+use crate::model::{EnvName, Held, Key};
+use crate::reconcile::{Aim, DataVolumes, End, Reconciler, Tick};
 
 /// Deletes the machine of an environment, and with --data its data volumes
 ///
@@ -32,6 +32,9 @@ pub struct Destroy {
     /// Also while it is declared; the next sync makes it anew
     #[arg(long)]
     declared: bool,
+    /// Its time is known to be up, or nothing declares it.
+    #[arg(skip)]
+    is_over: bool,
 }
 
 impl Destroy {
@@ -41,7 +44,8 @@ impl Destroy {
             env,
             data: true,
             yes,
-            declared: true,
+            declared: false,
+            is_over: true,
         }
     }
 }
@@ -55,7 +59,9 @@ pub async fn run(args: &Destroy, global: &Global) -> Result<Exit> {
     let reconciler = wiring.reconciler().watched_by(progress.clone());
     let tick = reconciler.tick().await;
     chosen::environments(reconciler.viewer(), &tick, std::slice::from_ref(&args.env)).await?;
-    refuse_declared(args, &tick)?;
+    if !args.is_over {
+        refuse_declared(args, &tick)?;
+    }
     let data = match args.data {
         true => DataVolumes::Delete,
         false => DataVolumes::Keep { until: None },
@@ -75,12 +81,27 @@ pub async fn run(args: &Destroy, global: &Global) -> Result<Exit> {
             bail!("it did not come to an end; the same command goes on from there")
         }
     }
-    let held = last.plan().map_or(0, |plan| plan.held.len());
+    let aim = last.view.as_ref().and_then(|view| view.aim.as_ref());
+    let aim = aim.context("it is not known what is left")?;
+    let left = left(aim, args.data);
+    if !left.is_empty() {
+        bail!("{} may not be gone\n{}", args.env, left.join("\n"));
+    }
     anstream::println!("{}: {}", args.env, paint(GOOD, "gone"));
-    if held > 0 && !args.data {
+    if !aim.plan.held.is_empty() {
         anstream::println!("its data volumes are kept; `--data` deletes them as well");
     }
     Ok(Exit::Done)
+}
+
+/// What is still there although it was to go, and what may be there where nobody can look.
+fn left(aim: &Aim, with_data: bool) -> Vec<String> {
+    let is_to_go = |held: &&Held| with_data || !matches!(held.key, Key::Volume(_));
+    let held = aim.plan.held.iter().filter(is_to_go);
+    let gaps = aim.observed.gaps.iter();
+    held.map(ToString::to_string)
+        .chain(gaps.map(|gap| format!("{}; try again when it answers", gap.reason)))
+        .collect()
 }
 
 /// What is declared comes back: that is said before anything is lost.

@@ -124,8 +124,8 @@ impl Catalog {
         here.is_some() && here == other.effective.get(env) && self.owner == other.owner
     }
 
-    /// Whether every document could be told: if not, an absent environment may just be unreadable,
-    /// and nothing must be pruned.
+    /// Whether the settings and every document could be told: if not, an absent environment may
+    /// just be unreadable, or what its end is to be is not known, and nothing must be pruned.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.is_complete
@@ -191,12 +191,13 @@ impl Catalog {
         self.effective.get(env)?.timing.end(born)
     }
 
-    /// The policies of the repository; the defaults, which keep everything, when it has none.
+    /// The policies of the repository; while they cannot be read, data is kept forever.
     #[must_use]
     pub fn policies(&self) -> Policies {
-        let repository = self.repository.as_ref();
-        repository
-            .map(|r| r.spec.policies.clone())
-            .unwrap_or_default()
+        let declared = self.repository.as_ref().map(|r| r.spec.policies.clone());
+        declared.unwrap_or_else(|| Policies {
+            retain: Retain::Forever,
+            ..Policies::default()
+        })
     }
 }

@@ -61,7 +61,6 @@ pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -
     desired.born = facts.born;
     desired.end = timing.end(facts.born);
     if desired.end.is_some_and(|end| end <= now) {
-        desired.is_expired = true;
         return desired;
     }
     let (waking, until) = waking(timing.hours.as_ref(), facts.wish.as_ref(), now);

@@ -29,8 +29,6 @@ pub struct Desired {
     pub born: Option<Timestamp>,
     /// The instant at which its time is up, or was; `None` when it has no end.
     pub end: Option<Timestamp>,
-    /// Its time is up: nothing should be, although it is declared.
-    pub is_expired: bool,
 }
 
 /// Whether a machine is to run at an instant, and by whose word.
@@ -74,8 +72,18 @@ impl Desired {
             until: None,
             born: None,
             end: None,
-            is_expired: false,
         }
+    }
+
+    /// Its time is up: nothing should be, although it is declared.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.provider.is_none() && self.end.is_some()
+    }
+
+    #[must_use]
+    pub fn is_declared(&self) -> bool {
+        self.provider.is_some() || self.is_expired()
     }
 }
 

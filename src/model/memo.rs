@@ -1,10 +1,10 @@
 //! What is remembered of one environment beside git and the live objects: what people asked for,
 //! and what could be seen only once.
 //!
-//! Losing all of it loses no machine and no data: wishes end earlier, and spans of time that were
-//! running begin again.
+//! Losing all of it deletes nothing that is declared: wishes end, and spans of time that were
+//! running begin again. What only a person said of an environment is lost with it: that it is
+//! suspended, and that it was protected while it still had a file.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,11 @@ use super::{Digest, Timestamp};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Memo {
-    /// When the first object of the environment was made: what its lifetime is counted from.
+    /// When its first machine was made: what its lifetime is counted from.
     Born(Timestamp),
-    /// Since when it is not declared and something of it is still there.
-    Undeclared(Timestamp),
+    /// Since when no machine of it is left and none should be: what the time for which its data
+    /// is kept is counted from.
+    Ended(Timestamp),
     /// Since when it differs from its declaration although nobody declared that.
     Drifted(Timestamp),
     /// Until when a person wants it to be awake or asleep.
@@ -31,8 +32,8 @@ pub enum Memo {
     EndAgreed(Timestamp),
     /// The end that was announced last, and how long before it.
     Announced(Announced),
-    /// The plans that a person agreed to, by [`super::Plan::fingerprint`].
-    Approved(BTreeSet<Digest>),
+    /// The plan that a person agreed to, by [`super::Plan::fingerprint`].
+    Approved(Digest),
 }
 
 /// What a [`Memo`] is about.
@@ -40,7 +41,7 @@ pub enum Memo {
 #[serde(rename_all = "snake_case")]
 pub enum MemoKind {
     Born,
-    Undeclared,
+    Ended,
     Drifted,
     Wish,
     Suspended,
@@ -55,7 +56,7 @@ impl Memo {
     pub fn kind(&self) -> MemoKind {
         match self {
             Self::Born(_) => MemoKind::Born,
-            Self::Undeclared(_) => MemoKind::Undeclared,
+            Self::Ended(_) => MemoKind::Ended,
             Self::Drifted(_) => MemoKind::Drifted,
             Self::Wish(_) => MemoKind::Wish,
             Self::Suspended(_) => MemoKind::Suspended,
@@ -63,24 +64,6 @@ impl Memo {
             Self::EndAgreed(_) => MemoKind::EndAgreed,
             Self::Announced(_) => MemoKind::Announced,
             Self::Approved(_) => MemoKind::Approved,
-        }
-    }
-}
-
-impl MemoKind {
-    /// The word under which it is kept.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Born => "born",
-            Self::Undeclared => "undeclared",
-            Self::Drifted => "drifted",
-            Self::Wish => "wish",
-            Self::Suspended => "suspended",
-            Self::Protected => "protected",
-            Self::EndAgreed => "end_agreed",
-            Self::Announced => "announced",
-            Self::Approved => "approved",
         }
     }
 }
@@ -127,14 +110,14 @@ pub struct Announced {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memos {
     pub born: Option<Timestamp>,
-    pub undeclared: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
     pub drifted: Option<Timestamp>,
     pub wish: Option<Wish>,
     pub suspended: Option<Suspension>,
     pub protected: Option<String>,
     pub end_agreed: Option<Timestamp>,
     pub announced: Option<Announced>,
-    pub approved: BTreeSet<Digest>,
+    pub approved: Option<Digest>,
 }
 
 impl FromIterator<Memo> for Memos {
@@ -143,14 +126,14 @@ impl FromIterator<Memo> for Memos {
         for memo in memos {
             match memo {
                 Memo::Born(at) => all.born = Some(at),
-                Memo::Undeclared(at) => all.undeclared = Some(at),
+                Memo::Ended(at) => all.ended = Some(at),
                 Memo::Drifted(at) => all.drifted = Some(at),
                 Memo::Wish(wish) => all.wish = Some(wish),
                 Memo::Suspended(suspension) => all.suspended = Some(suspension),
                 Memo::Protected(place) => all.protected = Some(place),
                 Memo::EndAgreed(at) => all.end_agreed = Some(at),
                 Memo::Announced(announced) => all.announced = Some(announced),
-                Memo::Approved(plans) => all.approved = plans,
+                Memo::Approved(plan) => all.approved = Some(plan),
             }
         }
         all

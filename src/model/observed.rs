@@ -95,6 +95,13 @@ impl Observed {
     pub fn gap(&self, scope: &Scope) -> Option<&Gap> {
         self.gaps.iter().find(|gap| gap.scope == *scope)
     }
+
+    /// Whether a machine of ours is there.
+    #[must_use]
+    pub fn has_machine(&self) -> bool {
+        let claims = self.live.get(&Key::Machine).into_iter().flatten();
+        claims.into_iter().any(|live| live.stamp.is_some())
+    }
 }
 
 /// One live object that claims a key of the environment.

@@ -50,11 +50,15 @@ impl Viewer {
         tick: &Tick,
         env: &EnvName,
         verdict: Verdict,
-        is_current: bool,
+        faults: &[String],
         attempt: &Attempt,
     ) -> Result<Aim, StoreError> {
         let memos = self.notes.memos(env).await?;
-        let decided = self.decided(tick, env, verdict, &memos, attempt.at).await;
+        let is_current = faults.is_empty() && !matches!(verdict, Verdict::Unwanted(..));
+        let prune = prune(tick, env, faults);
+        let decided = self
+            .decided(tick, env, verdict, &memos, prune, attempt.at)
+            .await;
         let Some((desired, policy)) = decided else {
             return Err(StoreError {
                 doing: "name the owner of an environment",
@@ -75,11 +79,18 @@ impl Viewer {
         let (plan, policy, pause) = self.peaceful(facts, policy, attempt).await?;
         let has_drifted = policy.drift.is_some() && has_drifted(&desired, &observed);
         let is_hidden = tick.inventories.gaps().next().is_some() || !reviewed.open.is_empty();
-        let is_declared = desired.provider.is_some() || desired.is_expired;
+        let is_declared = desired.is_declared();
         let is_gone = !is_declared && observed.live.is_empty() && !is_hidden;
         let announcement = announcement(&desired, &memos, attempt.at);
         let writings = match is_current && !is_gone {
-            true => writings(&desired, &policy, &memos, has_drifted, attempt.at),
+            true => writings(
+                &desired,
+                &observed,
+                &policy,
+                &memos,
+                has_drifted,
+                attempt.at,
+            ),
             false => Vec::new(),
         };
         Ok(Aim {
@@ -126,30 +137,24 @@ impl Viewer {
         env: &EnvName,
         verdict: Verdict,
         memos: &Memos,
+        prune: Prune,
         now: Timestamp,
     ) -> Option<(Arc<Desired>, Policy)> {
         let nothing = |owner: OwnerName, catalog: &Catalog| {
             let revision = catalog.revision.clone();
             Arc::new(Desired::undeclared(owner, env.clone(), revision))
         };
-        let prune = match tick.exodus.objection(env) {
-            None => Prune::Allowed,
-            Some(reason) => Prune::Held { reason },
-        };
         match verdict {
             Verdict::Declared(catalog) => {
                 let facts = self.facts(tick, &catalog, env, memos).await;
                 let desired = self.library.desired(&catalog, env, tick.at, facts);
-                let end = desired.end.filter(|_| desired.is_expired);
-                let policy = allow::declared(&catalog, &catalog.rules(env)?, memos, end, now);
+                let is_expired = desired.is_expired();
+                let rules = catalog.rules(env)?;
+                let policy = allow::declared(&catalog, &rules, memos, is_expired, now);
                 Some((desired, Policy { prune, ..policy }))
             }
             Verdict::Gone(catalog) => {
                 let policy = allow::undeclared(&catalog, memos, prune, now);
-                Some((nothing(catalog.owner()?.clone(), &catalog), policy))
-            }
-            Verdict::Unsure(catalog, reason) => {
-                let policy = allow::undeclared(&catalog, memos, Prune::Held { reason }, now);
                 Some((nothing(catalog.owner()?.clone(), &catalog), policy))
             }
             Verdict::Unwanted(owner, revision, data_volumes) => {
@@ -182,6 +187,17 @@ impl Viewer {
             Some(Err(reason)) => add_guest_gap(observed, reason),
             Some(Ok(target)) => add_guest(observed, self.guests.observe(&target).await),
         }
+    }
+}
+
+/// Whether what should not be may be deleted: not while something newer cannot be read, and not
+/// when too many would go at once.
+fn prune(tick: &Tick, env: &EnvName, faults: &[String]) -> Prune {
+    let unread = |fault: &String| format!("what is declared now is not known: {fault}");
+    let reason = faults.first().map(unread);
+    match reason.or_else(|| tick.exodus.objection(env)) {
+        None => Prune::Allowed,
+        Some(reason) => Prune::Held { reason },
     }
 }
 

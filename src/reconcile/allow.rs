@@ -82,18 +82,21 @@ fn limit(deletions: Deletions, living: usize) -> usize {
     at_most.min(share).max(1)
 }
 
-/// The policy for an environment that is declared; `end` is when its time was up, if it is.
+/// The policy for an environment that is declared.
 #[must_use]
 pub fn declared(
     catalog: &Catalog,
     rules: &Rules,
     memos: &Memos,
-    end: Option<Timestamp>,
+    is_expired: bool,
     now: Timestamp,
 ) -> Policy {
     let common = common(catalog, memos);
     Policy {
-        data_volumes: kept(rules.retain, end, now),
+        data_volumes: match is_expired {
+            true => kept(rules.retain, memos, now),
+            false => DataVolumes::Keep { until: None },
+        },
         drift: match rules.drift {
             Drift::Heal => None,
             Drift::Report => Some(reported(memos.drifted.unwrap_or(now))),
@@ -123,9 +126,8 @@ pub fn fight(fight: &Fight) -> String {
 /// The policy for an environment that is not declared.
 #[must_use]
 pub fn undeclared(catalog: &Catalog, memos: &Memos, prune: Prune, now: Timestamp) -> Policy {
-    let since = memos.undeclared.unwrap_or(now);
     Policy {
-        data_volumes: kept(catalog.policies().retain, Some(since), now),
+        data_volumes: kept(catalog.policies().retain, memos, now),
         prune,
         ..common(catalog, memos)
     }
@@ -163,17 +165,16 @@ fn common(catalog: &Catalog, memos: &Memos) -> Policy {
     }
 }
 
-/// How long data is kept that was left behind at an instant.
-fn kept(retain: Retain, left: Option<Timestamp>, now: Timestamp) -> DataVolumes {
+/// How long data is kept that is left behind: counted from when its machine was gone, however long
+/// before it should have been.
+fn kept(retain: Retain, memos: &Memos, now: Timestamp) -> DataVolumes {
     let span = match retain {
         Retain::Forever => return DataVolumes::Keep { until: None },
         Retain::For(span) => span.duration(),
         Retain::Nothing => Duration::ZERO,
     };
-    let Some(left) = left else {
-        return DataVolumes::Keep { until: None };
-    };
-    let until = left.checked_add(span).unwrap_or(Timestamp::MAX);
+    let ended = memos.ended.unwrap_or(now);
+    let until = ended.checked_add(span).unwrap_or(Timestamp::MAX);
     match until <= now {
         true => DataVolumes::Delete,
         false => DataVolumes::Keep { until: Some(until) },

@@ -253,7 +253,7 @@ pub fn is_made(change: &Change) -> bool {
 /// Ours, and not declared any more or not at that provider. What is inside a machine goes with it,
 /// and a checkout that is no longer declared stays as what it is: people's files.
 fn undeclared(desired: &Desired, observed: &Observed) -> Vec<Change> {
-    let cause = if desired.is_expired {
+    let cause = if desired.is_expired() {
         Cause::Expired
     } else {
         Cause::Undeclared

@@ -1,10 +1,10 @@
 //! Two that fight: what is put right again and again, because something else changes it each time.
 //! Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{Cause, Key, Plan, Run, RunState, Timestamp};
+use crate::model::{Cause, Key, Plan, Run, RunState, Step, Timestamp};
 
 /// So many times within [`WINDOW`] the same thing is put right; then whoever changes it is let be
 /// until the window has passed.
@@ -32,19 +32,13 @@ pub fn fought(plan: &Plan, runs: &[Run], now: Timestamp) -> Option<Fight> {
     let recent = runs.iter().filter(|run| run.started > oldest);
     let mut healed: BTreeMap<&Key, Vec<Timestamp>> = BTreeMap::new();
     for run in recent.filter(|run| run.state == RunState::Succeeded) {
-        let mut keys: Vec<&Key> = run
-            .steps
-            .iter()
-            .filter(|s| heals(&s.line))
-            .map(|s| &s.key)
-            .collect();
-        keys.dedup();
+        let healing = run.steps.iter().filter(|step| heals(&step.line));
+        let keys: BTreeSet<&Key> = healing.map(|step| &step.key).collect();
         for key in keys {
             healed.entry(key).or_default().push(run.started);
         }
     }
-    let is_drift =
-        |line: &&crate::model::Step| line.cause == Cause::Drifted && !line.fields.is_empty();
+    let is_drift = |step: &&Step| step.cause == Cause::Drifted && !step.fields.is_empty();
     plan.steps.iter().filter(is_drift).find_map(|step| {
         let times = healed.get(&step.key).filter(|times| times.len() >= TIMES)?;
         let first = times.iter().min()?;

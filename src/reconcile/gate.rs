@@ -27,8 +27,8 @@ pub struct Policy {
     pub suspended: Option<String>,
     /// Plans from this risk on wait for a person's agreement; `None` when no plan does.
     pub approve: Option<Risk>,
-    /// What was agreed to, by [`crate::model::Plan::fingerprint`].
-    pub approved: BTreeSet<Digest>,
+    /// The plan that was agreed to, by [`crate::model::Plan::fingerprint`].
+    pub approved: Option<Digest>,
 }
 
 impl Default for Policy {
@@ -41,7 +41,7 @@ impl Default for Policy {
             protected: None,
             suspended: None,
             approve: None,
-            approved: BTreeSet::new(),
+            approved: None,
         }
     }
 }
@@ -190,7 +190,7 @@ impl Gate<'_> {
             ));
         }
         match self.policy.data_volumes {
-            DataVolumes::Delete if self.has_machine() => {
+            DataVolumes::Delete if self.observed.has_machine() => {
                 Some("it goes when its machine is gone".to_owned())
             }
             DataVolumes::Delete => None,
@@ -203,12 +203,6 @@ impl Gate<'_> {
                 minute(until)
             )),
         }
-    }
-
-    /// Whether a machine of ours is there: what it was given never goes in the same sync.
-    fn has_machine(&self) -> bool {
-        let claims = self.observed.live.get(&Key::Machine).into_iter().flatten();
-        claims.into_iter().any(|live| live.stamp.is_some())
     }
 
     fn waits(&self, change: &Change) -> Option<String> {

@@ -55,7 +55,7 @@ fn agreed(plan: Plan, policy: &Policy) -> Plan {
     let risk = plan.steps.iter().map(|step| step.risk).max();
     let waits = policy.approve.is_some_and(|least| risk >= Some(least));
     let fingerprint = plan.fingerprint();
-    if !waits || policy.approved.contains(&fingerprint) {
+    if !waits || policy.approved.as_ref() == Some(&fingerprint) {
         return plan;
     }
     let reason = format!(

@@ -1,7 +1,7 @@
 //! What a look leaves to be remembered for the next one. Pure.
 
 use super::gate::Policy;
-use crate::model::{Announced, Desired, Memo, MemoKind, Memos, Timestamp};
+use crate::model::{Announced, Desired, Memo, MemoKind, Memos, Observed, Timestamp};
 use crate::schedule::lifetime;
 
 /// A memo to be written or dropped.
@@ -16,16 +16,18 @@ pub enum Writing {
 #[must_use]
 pub fn writings(
     desired: &Desired,
+    observed: &Observed,
     policy: &Policy,
     memos: &Memos,
     has_drifted: bool,
     now: Timestamp,
 ) -> Vec<Writing> {
-    let is_declared = desired.provider.is_some() || desired.is_expired;
-    let mut writings = match is_declared {
+    let mut writings = match desired.is_declared() {
         true => declared(desired, policy, memos),
-        false => undeclared(memos, now),
+        // What is declared again some day begins a new life.
+        false => dropped(MemoKind::Born, memos.born.is_some()),
     };
+    writings.extend(ended(desired, observed, memos, now));
     match (has_drifted, memos.drifted) {
         (true, None) => writings.push(Writing::Put(Memo::Drifted(now))),
         (false, Some(_)) => writings.push(Writing::Drop(MemoKind::Drifted)),
@@ -49,32 +51,35 @@ fn declared(desired: &Desired, policy: &Policy, memos: &Memos) -> Vec<Writing> {
         None if memos.protected.is_some() => writings.push(Writing::Drop(MemoKind::Protected)),
         Some(_) | None => {}
     }
-    if memos.undeclared.is_some() {
-        writings.push(Writing::Drop(MemoKind::Undeclared));
-    }
-    if memos.end_agreed.is_some() && !desired.is_expired {
-        writings.push(Writing::Drop(MemoKind::EndAgreed));
-    }
+    let is_void = memos.end_agreed.is_some() && !desired.is_expired();
+    writings.extend(dropped(MemoKind::EndAgreed, is_void));
     writings
 }
 
-/// What is declared again some day begins a new life.
-fn undeclared(memos: &Memos, now: Timestamp) -> Vec<Writing> {
-    let mut writings = Vec::new();
-    if memos.undeclared.is_none() {
-        writings.push(Writing::Put(Memo::Undeclared(now)));
+/// Whether it is over: not while a machine is there, and unknown while one may be hidden.
+fn ended(desired: &Desired, observed: &Observed, memos: &Memos, now: Timestamp) -> Option<Writing> {
+    if desired.provider.is_some() || observed.has_machine() {
+        return dropped(MemoKind::Ended, memos.ended.is_some()).pop();
     }
-    if memos.born.is_some() {
-        writings.push(Writing::Drop(MemoKind::Born));
-    }
-    writings
+    let is_news = memos.ended.is_none() && observed.gaps.is_empty();
+    is_news.then_some(Writing::Put(Memo::Ended(now)))
+}
+
+fn dropped(kind: MemoKind, is_there: bool) -> Vec<Writing> {
+    is_there
+        .then_some(Writing::Drop(kind))
+        .into_iter()
+        .collect()
 }
 
 /// What people are to be told now of the end of an environment, once for each warning.
 #[must_use]
 pub fn announcement(desired: &Desired, memos: &Memos, now: Timestamp) -> Option<Announced> {
     let end = desired.end.filter(|_| desired.provider.is_some())?;
-    let ahead = lifetime::due(end, now)?.duration().as_secs();
+    let due = lifetime::due(end, now)?;
+    // One that was due before it was there is no news to anybody.
+    desired.born.filter(|born| *born < due.before(end))?;
+    let ahead = due.duration().as_secs();
     let announced = Announced { end, ahead };
     (memos.announced != Some(announced)).then_some(announced)
 }

@@ -208,7 +208,7 @@ impl Reconciler {
             return Ok(SyncReport::new(env, Some(view), End::Settled));
         }
         let (run, outcomes) = self.run(tick, aim, trigger, &attempt).await?;
-        if aim.policy.approved.contains(&aim.plan.fingerprint()) {
+        if aim.policy.approved.as_ref() == Some(&aim.plan.fingerprint()) {
             // An agreement is to one doing of one plan.
             self.ports.store.drop_memo(env, MemoKind::Approved).await?;
         }

@@ -8,7 +8,8 @@ use crate::manifest::{Catalog, Standing};
 use crate::model::{EnvName, Severity};
 use crate::port::StoreError;
 
-/// What decides, and what is wrong with anything newer. Without any good revision nothing decides.
+/// What decides, and what is wrong with anything newer: while there is such a fault, nothing is
+/// deleted. Without any good revision nothing decides.
 pub(super) async fn verdict(
     viewer: &Viewer,
     tick: &Tick,
@@ -24,15 +25,9 @@ pub(super) async fn verdict(
             Ok((Some(Verdict::Gone(catalog.clone())), Vec::new()))
         }
         Standing::Absent => {
-            let faults = unreadable(catalog);
-            let reason = match faults.first() {
-                Some(fault) => format!("whether it is declared is not certain: {fault}"),
-                None => "whether it is declared is not certain".to_owned(),
-            };
             // Without a name in `metrom.yaml` it is not even known whose environments these are.
             let owned = catalog.owner().map(|_| catalog.clone());
-            let unsure = owned.map(|catalog| Verdict::Unsure(catalog, reason));
-            last_good(viewer, env, faults, unsure).await
+            last_good(viewer, env, unreadable(catalog), owned.map(Verdict::Gone)).await
         }
         Standing::Broken => {
             let faults = catalog.stalled_by(env).map(ToString::to_string).collect();

@@ -44,10 +44,8 @@ pub struct View {
 pub(super) enum Verdict {
     /// Declared there.
     Declared(Arc<Catalog>),
-    /// Not declared there, for sure.
+    /// Not declared there.
     Gone(Arc<Catalog>),
-    /// Perhaps not declared.
-    Unsure(Arc<Catalog>, String),
     /// A person wants it to be gone.
     Unwanted(OwnerName, Revision, DataVolumes),
 }
@@ -152,10 +150,7 @@ impl Viewer {
         let (verdict, faults) = target::verdict(self, tick, env).await?;
         let aim = match verdict {
             None => None,
-            Some(verdict) => Some(
-                self.aim(tick, env, verdict, faults.is_empty(), attempt)
-                    .await?,
-            ),
+            Some(verdict) => Some(self.aim(tick, env, verdict, &faults, attempt).await?),
         };
         Ok(View {
             env: env.clone(),
@@ -188,7 +183,7 @@ impl Viewer {
             });
         };
         let verdict = Verdict::Unwanted(owner, revision, data);
-        let aim = self.aim(tick, env, verdict, false, attempt).await?;
+        let aim = self.aim(tick, env, verdict, &[], attempt).await?;
         Ok(View {
             env: env.clone(),
             faults: Vec::new(),

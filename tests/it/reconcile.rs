@@ -8,6 +8,7 @@ mod declared;
 mod drift;
 #[path = "reconcile/golden.rs"]
 mod golden;
+mod guards;
 #[path = "reconcile/library.rs"]
 mod library;
 #[path = "reconcile/live.rs"]

@@ -96,7 +96,7 @@ fn assemble(
         _ => None,
     };
     let declared = tables.environments.keys().cloned().collect();
-    let is_complete = !findings.is_incomplete();
+    let is_incomplete = findings.is_incomplete();
     let (units, diagnostics) = findings.finish(snapshot).into_iter().unzip();
     let repository = tables
         .repositories
@@ -109,7 +109,6 @@ fn assemble(
     Catalog {
         revision: Revision::clone(&snapshot.revision),
         diagnostics,
-        repository,
         environments: environments
             .filter_map(|(name, document)| Some((name, environment(document)?)))
             .collect(),
@@ -122,7 +121,8 @@ fn assemble(
         effective: resolved.effective,
         depends: resolved.depends,
         units,
-        is_complete,
+        is_complete: !is_incomplete && repository.is_some(),
+        repository,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sqlx::{Error, SqlitePool};
 
-use super::convert::{from_json, to_env, to_json, to_revision};
+use super::convert::{from_json, to_env, to_json, to_revision, to_word};
 use crate::model::{EnvName, Intent, Memo, MemoKind, Memos, Revision, Token};
 
 pub async fn intents(pool: &SqlitePool, env: &EnvName) -> Result<Vec<Intent>, Error> {
@@ -97,7 +97,7 @@ pub async fn put_memo(pool: &SqlitePool, env: &EnvName, memo: &Memo) -> Result<(
          ON CONFLICT (env, kind) DO UPDATE SET body = excluded.body",
     )
     .bind(env.as_str())
-    .bind(memo.kind().word())
+    .bind(to_word(&memo.kind()))
     .bind(to_json(memo))
     .execute(pool)
     .await?;
@@ -107,7 +107,7 @@ pub async fn put_memo(pool: &SqlitePool, env: &EnvName, memo: &Memo) -> Result<(
 pub async fn drop_memo(pool: &SqlitePool, env: &EnvName, kind: MemoKind) -> Result<(), Error> {
     sqlx::query("DELETE FROM memos WHERE env = $1 AND kind = $2")
         .bind(env.as_str())
-        .bind(kind.word())
+        .bind(to_word(&kind))
         .execute(pool)
         .await?;
     Ok(())

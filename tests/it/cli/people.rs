@@ -128,3 +128,18 @@ fn without_a_run_the_history_says_so() {
         (0, "nothing was done to shop yet\n")
     );
 }
+
+#[cfg(feature = "libvirt")]
+#[test]
+fn what_cannot_be_seen_is_not_called_gone() {
+    let repository = Repository::good();
+    let destroy = ["destroy", "shop", "--declared", "--yes"];
+    let output = repository.metrom(&destroy);
+    assert_eq!(output.code, 0, "nothing was there: {output:?}");
+    repository.replace("metrom.yaml", "test:///default", "test:///nowhere");
+    repository.commit("a host that is out of reach");
+    let output = repository.metrom(&destroy);
+    assert_eq!(output.code, 1, "{output:?}");
+    assert!(output.stderr.contains("shop may not be gone"), "{output:?}");
+    assert!(!output.stdout.contains("shop: gone"), "{output:?}");
+}

@@ -213,10 +213,10 @@ fn time_is_an_input() {
     let catalog = full().load();
     let end: Timestamp = "2026-12-24T09:00:00Z".parse().unwrap();
     let before = render_at_noon(&catalog, "dev");
-    assert_eq!((before.until, before.is_expired), (Some(end), false));
+    assert_eq!((before.until, before.is_expired()), (Some(end), false));
     let after = render(&catalog, &env("dev"), end, &Facts::default());
     assert_eq!(
-        (after.until, after.is_expired, after.provider.is_none()),
+        (after.until, after.is_expired(), after.provider.is_none()),
         (None, true, true)
     );
     assert_eq!(keys(&after), [""; 0]);
@@ -288,17 +288,14 @@ fn the_same_declaration_has_the_same_digests_and_a_changed_file_another() {
 }
 
 #[test]
-fn policies_are_those_of_the_repository_and_keep_data_for_a_month_when_there_are_none() {
-    use metrom::manifest::schema::{Retain, Span};
+fn policies_are_those_of_the_repository_and_keep_data_forever_while_they_cannot_be_read() {
+    use metrom::manifest::schema::Retain;
     let policies = full().load().policies();
     assert_eq!(
         (policies.retain, policies.concurrency),
         (Retain::Nothing, 2)
     );
-    assert_eq!(
-        Repo::empty().load().policies().retain,
-        Retain::For(Span::from_secs(30 * 24 * 60 * 60))
-    );
+    assert_eq!(Repo::empty().load().policies().retain, Retain::Forever);
 }
 
 #[test]

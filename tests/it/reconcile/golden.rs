@@ -99,10 +99,7 @@ fn plan_of(folder: &Path) -> Plan {
         .map_or(Prune::Allowed, |reason| Prune::Held { reason });
     let memos = Memos::default();
     let policy = match catalog.rules(&env) {
-        Some(rules) => {
-            let end = wanted.end.filter(|_| wanted.is_expired);
-            allow::declared(&catalog, &rules, &memos, end, now)
-        }
+        Some(rules) => allow::declared(&catalog, &rules, &memos, wanted.is_expired(), now),
         None => allow::undeclared(&catalog, &memos, prune, now),
     };
     let attempt = Attempt {

@@ -62,7 +62,7 @@ fn an_end_that_has_come_is_noticed_and_so_is_a_clock_that_was_put_back() {
     let facts = facts(&catalog, &shop(), &Ok(commit('1')));
     let has_ended = |now| {
         let desired = library.desired(&catalog, &shop(), at(now), facts.clone());
-        desired.is_expired
+        desired.is_expired()
     };
     assert!(!has_ended("2027-05-31T23:59:59Z"));
     assert!(has_ended("2027-06-01T00:00:00Z"));

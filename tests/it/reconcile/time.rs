@@ -1,11 +1,9 @@
-//! What time and people do to an environment: office hours, lifetimes, retention, wishes, guards.
+//! What time and people do to an environment: office hours, lifetimes, retention, wishes.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use metrom::model::{
-    EnvName, EventKind, Held, LiveFields, Memo, MemoKind, Plan, Power, ProviderName, Suspension,
-    Timestamp, Trigger, Wish,
+    EnvName, EventKind, Held, Memo, Plan, Power, ProviderName, Timestamp, Trigger, Wish,
 };
 use metrom::port::Store;
 use metrom::reconcile::{End, SyncReport};
@@ -15,7 +13,7 @@ use metrom::world::{Flavor, World};
 use super::worlds::{machines, reconciler, volumes};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub fn lab() -> ProviderName {
     ProviderName::parse("lab").unwrap()
@@ -66,13 +64,13 @@ pub fn reasons(report: &SyncReport) -> String {
     held.collect::<Vec<_>>().join("\n")
 }
 
-fn power(world: &World) -> Option<Power> {
+pub fn power(world: &World) -> Option<Power> {
     let machines = machines(world, &lab(), &shop());
     assert!(machines.len() <= 1, "{machines:?}");
     Some(machines.first()?.fields.as_machine()?.power)
 }
 
-fn memo(world: &World, memo: &Memo) {
+pub fn memo(world: &World, memo: &Memo) {
     world
         .run(async { world.put_memo(&shop(), memo).await.unwrap() })
         .unwrap();
@@ -89,13 +87,13 @@ fn apply_at(world: &World, instant: &str) -> SyncReport {
     apply(world)
 }
 
-fn events(world: &World) -> Vec<EventKind> {
+/// How often people were told of an end.
+fn told(world: &World) -> usize {
     let events = world.run(async { world.events(0, 999).await.unwrap() });
-    events
-        .unwrap()
-        .into_iter()
-        .map(|event| event.kind)
-        .collect()
+    let kinds = events.unwrap().into_iter().map(|event| event.kind);
+    kinds
+        .filter(|kind| matches!(kind, EventKind::EndsSoon { .. }))
+        .count()
 }
 
 #[test]
@@ -306,10 +304,6 @@ fn data_never_goes_in_the_run_that_deletes_its_machine() {
 fn people_are_told_of_the_end_ahead_and_each_time_once() {
     let world = world(&declared(&["lifetime: 10d"]));
     apply(&world);
-    let told = |world: &World| {
-        let ends = |event: &EventKind| matches!(event, EventKind::EndsSoon { .. });
-        events(world).iter().filter(|event| ends(event)).count()
-    };
     assert_eq!(told(&world), 0);
     let report = apply(&world);
     let first = report.until().unwrap();
@@ -345,176 +339,35 @@ fn a_clock_that_jumps_a_day_ahead_and_back_loses_no_data_and_ends_nothing_twice(
 }
 
 #[test]
-fn what_is_protected_is_neither_deleted_nor_made_anew() {
-    let mut wanted = declared(&["protect: true", "lifetime: 30d"]);
+fn what_is_old_when_it_is_given_a_lifetime_keeps_its_data_as_long_as_any_other() {
+    let mut wanted = declared(&["retain: 7d"]);
     let world = world(&wanted);
     apply(&world);
-    wanted.environments.get_mut(&shop()).unwrap().image = "debian-12";
+    world.pass(60 * DAY);
+    wanted
+        .environments
+        .get_mut(&shop())
+        .unwrap()
+        .fields
+        .push("lifetime: 1d".into());
     world.push(wanted.commit(1));
-    let report = apply(&world);
-    assert!(
-        reasons(&report).contains("protected in environments/shop.yaml"),
-        "{}",
-        reasons(&report)
-    );
-    let kept = std::mem::take(&mut wanted.environments);
-    world.push(wanted.commit(2));
-    for _ in 0..2 {
-        assert!(reasons(&apply(&world)).contains("protected"));
-        assert_eq!(power(&world), Some(Power::Running));
-    }
-    // Said otherwise first, it goes.
-    wanted.environments = kept;
-    wanted.environments.get_mut(&shop()).unwrap().fields.clear();
-    world.push(wanted.commit(3));
-    apply(&world);
-    wanted.environments.clear();
-    world.push(wanted.commit(4));
     apply(&world);
     assert_eq!(power(&world), None);
-}
-
-#[test]
-fn what_a_person_suspended_stays_as_it_is_even_when_its_file_is_deleted() {
-    let mut wanted = declared(&[]);
-    let world = world(&wanted);
+    world.pass(7 * DAY - HOUR);
     apply(&world);
-    memo(
-        &world,
-        &Memo::Suspended(Suspension {
-            since: world.now(),
-            by: "ann".into(),
-            reason: "a demo".into(),
-        }),
-    );
-    wanted.environments.get_mut(&shop()).unwrap().memory_mib = 4096;
-    world.push(wanted.commit(1));
-    let report = apply(&world);
-    let words = "suspended by ann since 2027-01-15 08:";
-    assert!(reasons(&report).contains(words), "{}", reasons(&report));
-    assert!(reasons(&report).contains("(a demo); `metrom resume` ends that"));
-    wanted.environments.clear();
-    world.push(wanted.commit(2));
-    assert!(reasons(&apply(&world)).contains(words));
-    assert_eq!(power(&world), Some(Power::Running));
-    world
-        .run(async { world.drop_memo(&shop(), MemoKind::Suspended).await.unwrap() })
-        .unwrap();
+    assert_eq!(volumes(&world, &lab(), &shop()).len(), 1);
+    world.pass(HOUR);
     apply(&world);
-    assert_eq!(power(&world), None);
+    assert_eq!(world.objects(&lab()), []);
 }
 
 #[test]
-fn suspended_in_git_it_is_left_alone_and_drift_can_be_told_instead_of_healed() {
-    for (field, words) in [
-        ("suspend: true", "it is suspended in environments/shop.yaml"),
-        (
-            "drift: report",
-            "drift is told here, not put right (`drift: report`)",
-        ),
-    ] {
-        let world = world(&declared(&[]));
-        apply(&world);
-        world.push(declared(&[field]).commit(1));
-        apply(&world);
-        let id = machines(&world, &lab(), &shop())[0].id.clone();
-        world.meddle(&lab(), &id, |thing| {
-            if let LiveFields::Machine(machine) = &mut thing.object.fields {
-                machine.memory_mib = 512;
-            }
-        });
-        let report = apply(&world);
-        assert!(reasons(&report).contains(words), "{}", reasons(&report));
-        let machine = machines(&world, &lab(), &shop()).remove(0);
-        assert_eq!(machine.fields.as_machine().unwrap().memory_mib, 512);
-    }
-}
-
-fn many(count: usize) -> Declared {
-    let one = |n| {
-        (
-            EnvName::parse(&format!("e{n}")).unwrap(),
-            Environment::on(&lab()),
-        )
-    };
-    Declared {
-        environments: (0..count).map(one).collect(),
-        policies: vec!["deletions: {atMost: 3, percent: 50}".into()],
-        ..declared(&[])
-    }
-}
-
-fn apply_all(world: &World) -> BTreeSet<EnvName> {
-    let reconciler = reconciler(world);
-    let envs = world
-        .run(async {
-            let tick = reconciler.tick().await;
-            reconciler.viewer().environments(&tick).await
-        })
-        .unwrap();
-    for env in &envs {
-        world
-            .run(reconciler.apply_until_settled(env, Trigger::Person))
-            .unwrap();
-    }
-    let alive = |env: &&EnvName| !machines(world, &lab(), env).is_empty();
-    envs.iter().filter(alive).cloned().collect()
-}
-
-#[test]
-fn more_deletions_at_once_than_the_limit_are_held_until_a_person_agrees() {
-    let mut wanted = many(8);
-    let world = world(&wanted);
-    assert_eq!(apply_all(&world).len(), 8);
-    // Three of eight may go.
-    let keep = |declared: &mut Declared, count: usize| {
-        let all = std::mem::take(&mut declared.environments);
-        declared.environments = all.into_iter().take(count).collect();
-    };
-    keep(&mut wanted, 5);
-    world.push(wanted.commit(1));
-    assert_eq!(apply_all(&world).len(), 5);
-    // Three of five may not: a half is two.
-    keep(&mut wanted, 2);
-    world.push(wanted.commit(2));
-    assert_eq!(apply_all(&world).len(), 5);
-    let reconciler = reconciler(&world);
-    let exodus = world.run(reconciler.tick()).unwrap().exodus;
-    assert_eq!((exodus.envs.len(), exodus.limit), (3, 2));
-    for env in &exodus.envs {
-        let agreed = Memo::EndAgreed(world.now());
-        world
-            .run(async { world.put_memo(env, &agreed).await.unwrap() })
-            .unwrap();
-    }
-    assert_eq!(apply_all(&world).len(), 2);
-}
-
-#[test]
-fn a_plan_of_risk_waits_for_an_agreement_that_names_it_and_no_other() {
-    let mut wanted = declared(&[]);
-    wanted.policies = vec!["approve: destructive".into()];
-    let world = world(&wanted);
+fn nobody_is_told_of_an_end_at_the_birth() {
+    let world = world(&declared(&["lifetime: 2d"]));
     apply(&world);
-    let image = |wanted: &mut Declared, image, number| {
-        wanted.environments.get_mut(&shop()).unwrap().image = image;
-        wanted.commit(number)
-    };
-    world.push(image(&mut wanted, "debian-12", 1));
-    let report = apply(&world);
-    let first = plan(&report).awaits.clone().expect("it waits");
-    assert!(reasons(&report).contains(&format!("metrom approve shop {}", first.short())));
-    // It has changed since: what was agreed to is another plan.
-    wanted.environments.get_mut(&shop()).unwrap().disk_gib = 20;
-    world.push(wanted.commit(2));
-    memo(&world, &Memo::Approved([first.clone()].into()));
-    let report = apply(&world);
-    let second = plan(&report).awaits.clone().expect("it still waits");
-    assert_ne!(first, second);
-    memo(&world, &Memo::Approved([second].into()));
-    let report = apply(&world);
-    assert!(plan(&report).is_empty() && plan(&report).held.is_empty());
-    let machine = machines(&world, &lab(), &shop()).remove(0);
-    let image = machine.fields.as_machine().unwrap().image.clone().unwrap();
-    assert!(image.starts_with("debian-12"), "{image}");
+    apply(&world);
+    assert_eq!(told(&world), 0, "two days are less than three");
+    world.pass(DAY + HOUR);
+    apply(&world);
+    assert_eq!(told(&world), 1);
 }
