@@ -158,6 +158,7 @@ impl Observer for Nothing {
             objects: Vec::new(),
             images: Default::default(),
             missing: Default::default(),
+            free_memory_mib: None,
             gaps: Vec::new(),
         }
     }

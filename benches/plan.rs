@@ -48,6 +48,7 @@ fn plan_10_000_resources(bencher: Bencher) {
         objects: Vec::new(),
         images: Default::default(),
         missing: Default::default(),
+        free_memory_mib: None,
         gaps: Vec::new(),
     };
     let inventories = Inventories::new(vec![empty]);

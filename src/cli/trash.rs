@@ -1,18 +1,22 @@
 //! `metrom trash`: data volumes that nothing declares any more.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::apply::stop_when_asked;
 use super::exit::Exit;
 use super::output::table;
+use super::progress::{Detail, Progress};
 use super::system::SystemClock;
 use super::wiring::{Wiring, view};
 use super::{Global, destroy};
 use crate::model::text::{mib, minute};
 use crate::model::{EnvName, Key, Live, Timestamp};
 use crate::port::Clock;
-use crate::reconcile::{Aim, DataVolumes};
+use crate::reconcile::{Aim, DataVolumes, End};
 
 /// Shows or removes data that was kept when its environment ended
 ///
@@ -28,8 +32,21 @@ pub struct Trash {
 enum Command {
     /// Lists the data volumes that are kept, and until when
     List,
+    /// Copies the data that is kept of an environment into a new one
+    ///
+    /// Commit the file of the new environment first, and restore before it is applied; where
+    /// `metrom serve` would be faster, say `suspend: true` in the file until it is done.
+    Restore(Restore),
     /// Removes the data of an environment at once
     Purge(Purge),
+}
+
+#[derive(Debug, Args)]
+struct Restore {
+    env: EnvName,
+    /// The environment that gets a copy: declared, and never applied
+    #[arg(long, value_name = "ENV")]
+    to: EnvName,
 }
 
 #[derive(Debug, Args)]
@@ -54,6 +71,7 @@ struct Kept {
 pub async fn run(args: &Trash, global: &Global) -> Result<Exit> {
     match &args.command {
         Command::List => list(global).await,
+        Command::Restore(restore) => self::restore(restore, global).await,
         Command::Purge(purge) => self::purge(purge, global).await,
     }
 }
@@ -120,6 +138,25 @@ fn kept_of(aim: &Aim) -> Vec<Kept> {
     volumes
         .flat_map(|(name, claims)| claims.iter().map(move |live| one(name, live)))
         .collect()
+}
+
+async fn restore(args: &Restore, global: &Global) -> Result<Exit> {
+    let Restore { env, to } = args;
+    let wiring = Wiring::open(global).await?;
+    let progress = Arc::new(Progress::new(Detail::Steps));
+    let reconciler = wiring.reconciler().watched_by(progress.clone());
+    let tick = reconciler.tick().await;
+    stop_when_asked(&reconciler, progress)?;
+    let report = reconciler.restore(&tick, env, to).await?;
+    match &report.end {
+        End::Applied => {}
+        End::Failed(_, message) => bail!("{message}"),
+        End::Settled | End::Stalled | End::Busy | End::Stopped => {
+            bail!("it did not come to an end; the same command goes on from there")
+        }
+    }
+    anstream::println!("{to}: it has a copy of the data of {env}; `metrom apply {to}` goes on");
+    Ok(Exit::Done)
 }
 
 async fn purge(args: &Purge, global: &Global) -> Result<Exit> {

@@ -6,7 +6,8 @@ use super::command::Command;
 use super::operator::{ASK_WITHIN, Operator};
 use crate::port::GuestError;
 
-const WRITE_FILES: &str = include_str!("scripts/write-files.sh");
+/// Unpacks a tar from standard input: FOLDER OWNER REMOVED…
+pub(crate) const WRITE_FILES: &str = include_str!("scripts/write-files.sh");
 
 /// A file to be written.
 #[derive(Clone, PartialEq, Eq)]

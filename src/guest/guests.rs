@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::operator::{Operator, explain};
 use super::output::Lines;
 use super::ssh::{Chunk, Keys, Login, Session, SshError, Terminal};
-use super::{Layout, checkout, configure, observe, ready, stack};
+use super::{Layout, checkout, configure, observe, project, ready, stack};
 use crate::model::{GuestAction, Key};
 use crate::port::{
     GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal, Secrets, Silent,
@@ -313,7 +313,9 @@ impl GuestActuator for Guests {
             GuestAction::ApplyStack { spec, stamp } => {
                 stack::apply(&mut op, spec, stamp, secrets).await
             }
-            GuestAction::RemoveStack { project } => stack::remove(&op, project.as_str()).await,
+            GuestAction::StopStack { project: name } => project::stop(&op, name.as_str()).await,
+            GuestAction::StartStack { project: name } => project::start(&op, name.as_str()).await,
+            GuestAction::RemoveStack { project: name } => project::remove(&op, name.as_str()).await,
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod identity;
 mod observe;
 mod operator;
 mod output;
+mod project;
 mod ready;
 mod record;
 mod seed;

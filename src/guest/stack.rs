@@ -20,8 +20,9 @@ use crate::model::{ComposeSource, Digest, StackSpec, Stamp, Variable};
 use crate::port::{GuestError, Secrets};
 
 const COMPOSE: &str = include_str!("scripts/compose.sh");
-const COMPOSE_DOWN: &str = include_str!("scripts/compose-down.sh");
 const OVERLAY: &str = "stack.overlay.json";
+/// The files of a stopped stack; see `compose-stop.sh`.
+const SAVED: &str = "stack.saved.tar";
 const DOING: &str = "compose up";
 
 /// Pulling and building everything over a slow line; an emulated processor unpacks slowly.
@@ -37,7 +38,7 @@ const TIMED_OUT: u32 = 124;
 /// Between two looks at containers that are starting.
 const PAUSE: Duration = Duration::from_secs(2);
 /// What is left for the other side to end by itself before we stop listening.
-const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
 /// Lines of a container's own log in a message.
 const LOG_LINES: &str = "20";
 
@@ -75,23 +76,6 @@ pub(crate) async fn apply(
     };
     stack
         .keep([("stamps/stack.json", record::line(&record))])
-        .await
-}
-
-/// Stops the containers of a project and removes what we wrote; volumes stay.
-///
-/// # Errors
-/// [`GuestError::Failed`] with compose's words.
-pub(crate) async fn remove(op: &Operator<'_>, project: &str) -> Result<(), GuestError> {
-    let before = recorded(op).await?;
-    let files = before.map(|record| record.files).unwrap_or_default();
-    let command = Command::script(COMPOSE_DOWN)
-        .arg(lock(op))
-        .arg(CONFIG_WITHIN.as_secs().to_string())
-        .args([project, &op.layout.state, &folder(op)])
-        .args(files.into_keys())
-        .as_root();
-    op.run("compose down", &command, CONFIG_WITHIN + GRACE)
         .await
 }
 
@@ -149,15 +133,15 @@ fn manifest(files: &BTreeMap<String, Digest>) -> String {
     files.iter().map(line).collect()
 }
 
-fn folder(op: &Operator<'_>) -> String {
+pub(crate) fn folder(op: &Operator<'_>) -> String {
     format!("{}/stack", op.layout.root)
 }
 
-fn lock(op: &Operator<'_>) -> String {
+pub(crate) fn lock(op: &Operator<'_>) -> String {
     format!("{}/compose.lock", op.layout.state)
 }
 
-async fn recorded(op: &Operator<'_>) -> Result<Option<StackRecord>, GuestError> {
+pub(crate) async fn recorded(op: &Operator<'_>) -> Result<Option<StackRecord>, GuestError> {
     let path = format!("{}/stamps/stack.json", op.layout.state);
     let asking = Command::new("cat").arg(path).as_root();
     Ok(record::read(&op.try_ask(DOING, &asking).await?.out))
@@ -199,6 +183,8 @@ impl Stack<'_, '_> {
         files::change(self.op, "writing the files of the stack", &change).await
     }
 
+    /// Writes files of ours beside the record. From now on another stack is on its way than the one
+    /// that may have been stopped: the copy of that one's files goes.
     async fn keep<const N: usize>(&self, files: [(&str, String); N]) -> Result<(), GuestError> {
         let new = |(name, text): (&str, String)| {
             let file = NewFile {
@@ -211,7 +197,7 @@ impl Stack<'_, '_> {
             folder: &self.op.layout.state,
             owner: None,
             write: &files.into_iter().map(new).collect(),
-            remove: &BTreeSet::new(),
+            remove: &BTreeSet::from([SAVED.to_owned()]),
         };
         files::change(self.op, "recording the stack", &change).await
     }

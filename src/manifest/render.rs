@@ -66,6 +66,7 @@ pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -
     let (waking, until) = waking(timing.hours.as_ref(), facts.wish.as_ref(), now);
     desired.waking = waking;
     desired.ignored = timing.ignored.clone();
+    desired.update = timing.update;
     desired.until = [until, desired.end].into_iter().flatten().min();
     desired.provider = Some(effective.machine.provider.clone());
     add_resources(&mut desired, env, effective, facts);

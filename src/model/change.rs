@@ -24,6 +24,10 @@ pub enum Cause {
     Expired,
     /// What it stands on was made anew.
     DependencyReplaced(Key),
+    /// A new machine is tried beside the one that is there, and takes its place.
+    Phoenix,
+    /// What was to take its place has failed: the one before comes back.
+    PhoenixFailed,
     /// Its office hours began or ended.
     OfficeHours,
     /// A person wants it to be awake, or asleep, for a while.
@@ -42,6 +46,8 @@ impl Cause {
             | Self::SpecChanged
             | Self::Drifted
             | Self::DependencyReplaced(_)
+            | Self::Phoenix
+            | Self::PhoenixFailed
             | Self::OfficeHours
             | Self::Wish => false,
         }
@@ -58,6 +64,8 @@ impl fmt::Display for Cause {
             Self::Duplicate => f.write_str("duplicate"),
             Self::Expired => f.write_str("expired"),
             Self::DependencyReplaced(key) => write!(f, "{key} is new"),
+            Self::Phoenix => f.write_str("phoenix"),
+            Self::PhoenixFailed => f.write_str("phoenix failed"),
             Self::OfficeHours => f.write_str("office hours"),
             Self::Wish => f.write_str("asked for"),
             Self::Asked => f.write_str("asked to go"),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,8 @@ pub struct Desired {
     pub unresolved: BTreeMap<Key, String>,
     /// Whether the machine is to run.
     pub waking: Waking,
+    /// How what changes is brought about.
+    pub update: Update,
     /// Fields that may differ without having been declared, by the word that a plan shows.
     pub ignored: BTreeSet<&'static str>,
     /// The instant at which this answer next changes by itself.
@@ -68,11 +71,23 @@ impl Desired {
             resources: BTreeMap::new(),
             unresolved: BTreeMap::new(),
             waking: Waking::ALWAYS,
+            update: Update::default(),
             ignored: BTreeSet::new(),
             until: None,
             born: None,
             end: None,
         }
+    }
+
+    /// Names everything that is declared of the resources.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        let digests: BTreeMap<&Key, &Digest> = self
+            .resources
+            .iter()
+            .map(|(key, resource)| (key, &resource.digest))
+            .collect();
+        Digest::of(&digests.into_iter().collect::<Vec<_>>())
     }
 
     /// Its time is up: nothing should be, although it is declared.
@@ -85,6 +100,26 @@ impl Desired {
     pub fn is_declared(&self) -> bool {
         self.provider.is_some() || self.is_expired()
     }
+}
+
+/// How what changes is brought about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Update {
+    /// What only a new machine can take over; in place, the machine ends before the new one is made.
+    pub machine: Strategy,
+    /// What is inside the machine.
+    pub stack: Strategy,
+    /// A machine this old is replaced by a new one, whatever has changed.
+    pub every: Option<Duration>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    #[default]
+    InPlace,
+    /// A second machine is tried beside the first, and takes its place when it is proven.
+    Phoenix,
 }
 
 /// One resource of an environment, with what must be there before it.

@@ -32,6 +32,8 @@ pub enum Memo {
     EndAgreed(Timestamp),
     /// The end that was announced last, and how long before it.
     Announced(Announced),
+    /// The attempt to put a new machine in the place of the one that is there.
+    Phoenix(Phoenix),
     /// The plan that a person agreed to, by [`super::Plan::fingerprint`].
     Approved(Digest),
 }
@@ -48,6 +50,7 @@ pub enum MemoKind {
     Protected,
     EndAgreed,
     Announced,
+    Phoenix,
     Approved,
 }
 
@@ -63,6 +66,7 @@ impl Memo {
             Self::Protected(_) => MemoKind::Protected,
             Self::EndAgreed(_) => MemoKind::EndAgreed,
             Self::Announced(_) => MemoKind::Announced,
+            Self::Phoenix(_) => MemoKind::Phoenix,
             Self::Approved(_) => MemoKind::Approved,
         }
     }
@@ -106,6 +110,23 @@ pub struct Announced {
     pub ahead: u64,
 }
 
+/// The attempt to put a new machine in the place of the one that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phoenix {
+    /// What is declared, by [`super::Desired::fingerprint`]: when it changes, this attempt is over.
+    pub fingerprint: Digest,
+    /// When it began, or when the new machine was given the data; `None` while both rest.
+    pub since: Option<Timestamp>,
+    pub failed: Option<Failure>,
+}
+
+/// An attempt that was given up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub at: Timestamp,
+    pub reason: String,
+}
+
 /// Everything that is remembered of one environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memos {
@@ -117,6 +138,7 @@ pub struct Memos {
     pub protected: Option<String>,
     pub end_agreed: Option<Timestamp>,
     pub announced: Option<Announced>,
+    pub phoenix: Option<Phoenix>,
     pub approved: Option<Digest>,
 }
 
@@ -133,6 +155,7 @@ impl FromIterator<Memo> for Memos {
                 Memo::Protected(place) => all.protected = Some(place),
                 Memo::EndAgreed(at) => all.end_agreed = Some(at),
                 Memo::Announced(announced) => all.announced = Some(announced),
+                Memo::Phoenix(phoenix) => all.phoenix = Some(phoenix),
                 Memo::Approved(plan) => all.approved = Some(plan),
             }
         }

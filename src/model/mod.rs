@@ -23,20 +23,22 @@ pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, Desired, FileContent, GuestSpec, ImageOrigin,
     ImageSpec, MachineSpec, RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec,
-    Variable, VolumeSpec, Waking, WakingBy,
+    Strategy, Update, Variable, VolumeSpec, Waking, WakingBy,
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;
 pub use event::{Event, EventKind};
 pub use intent::{Intent, IntentState, Token};
 pub use key::Key;
-pub use memo::{Announced, Memo, MemoKind, Memos, Suspension, Wish};
+pub use memo::{Announced, Failure, Memo, MemoKind, Memos, Phoenix, Suspension, Wish};
 pub use name::{EnvName, ImageName, NameError, OwnerName, ProjectName, ProviderName, TemplateName};
 pub use observed::{
     Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,
     LiveStack, LiveVolume, Object, Observed, Power, Scope,
 };
-pub use plan::{Action, GuestAction, Held, Plan, ProviderAction, Risk, Step, StepId, Subject};
+pub use plan::{
+    Action, Beside, GuestAction, Held, Plan, ProviderAction, Risk, Step, StepId, Subject,
+};
 pub use run::{Class, Outcome, Phase, Run, RunId, RunState, StepRecord, Trigger};
 pub use snapshot::{Entry, RepoPath, Revision, Snapshot};
 pub use stamp::Stamp;

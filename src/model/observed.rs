@@ -29,6 +29,8 @@ pub struct Inventory {
     pub images: BTreeSet<String>,
     /// What is declared of the provider itself and not there yet: its pool, its network.
     pub missing: BTreeSet<String>,
+    /// Memory that a further machine could have, in MiB; `None`: it is not known, or has no end.
+    pub free_memory_mib: Option<u64>,
     pub gaps: Vec<Gap>,
 }
 
@@ -45,6 +47,7 @@ impl Inventory {
             objects: Vec::new(),
             images: BTreeSet::new(),
             missing: BTreeSet::new(),
+            free_memory_mib: None,
             gaps,
         }
     }
@@ -85,6 +88,8 @@ pub struct Observed {
     pub missing: BTreeSet<String>,
     /// Base images on the target provider.
     pub images: BTreeSet<String>,
+    /// As in [`Inventory`], of the target provider.
+    pub free_memory_mib: Option<u64>,
     pub gaps: Vec<Gap>,
     /// Providers in a gap that had no data of the environment when they were last seen.
     pub seen_without_data: BTreeSet<ProviderName>,

@@ -1,6 +1,6 @@
 //! The ordered actions of one sync, complete before the first of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -129,6 +129,8 @@ pub enum ProviderAction {
         spec: VolumeSpec,
         stamp: Stamp,
         token: Token,
+        /// The volume of which it is a copy, and at least as large as that; `None`: it is empty.
+        copy_of: Option<LiveId>,
     },
     GrowVolume {
         id: LiveId,
@@ -143,6 +145,15 @@ pub enum ProviderAction {
         stamp: Stamp,
         volumes: Vec<Subject>,
         token: Token,
+        /// The machine of the same environment that stays meanwhile; `None`: there is no other.
+        beside: Option<Beside>,
+    },
+    /// Takes a data volume from one stopped machine and gives it to another, in place of the empty
+    /// one that this has. It is attached to no machine in between, and never to two.
+    MoveVolume {
+        id: LiveId,
+        from: LiveId,
+        to: LiveId,
     },
     StartMachine {
         id: LiveId,
@@ -183,10 +194,27 @@ pub enum GuestAction {
         spec: Box<StackSpec>,
         stamp: Stamp,
     },
+    /// Stops the stack so that [`GuestAction::StartStack`] brings it back exactly as it was, also
+    /// when its data volume was with another machine in between.
+    StopStack {
+        project: EnvName,
+    },
+    /// Brings a stopped stack back, with the files that it had.
+    StartStack {
+        project: EnvName,
+    },
     /// Stops the stack and removes its containers and networks; volumes stay.
     RemoveStack {
         project: EnvName,
     },
+}
+
+/// The machine beside which another is made, and what that one has in place of its data volumes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Beside {
+    pub machine: LiveId,
+    /// Empty volumes that are part of the new machine: size in MiB by the name of the data volume.
+    pub scratch: BTreeMap<String, u64>,
 }
 
 impl Action {
@@ -202,6 +230,7 @@ impl Action {
                 ProviderAction::GrowVolume { .. }
                 | ProviderAction::StartMachine { .. }
                 | ProviderAction::StopMachine { .. }
+                | ProviderAction::MoveVolume { .. }
                 | ProviderAction::ResizeMachine { .. } => '~',
                 ProviderAction::DeleteVolume { .. } | ProviderAction::DeleteMachine { .. } => '-',
             },
@@ -209,7 +238,9 @@ impl Action {
                 GuestAction::AwaitReady
                 | GuestAction::Configure { .. }
                 | GuestAction::SyncCheckout { .. }
-                | GuestAction::ApplyStack { .. } => '~',
+                | GuestAction::ApplyStack { .. }
+                | GuestAction::StopStack { .. }
+                | GuestAction::StartStack { .. } => '~',
                 GuestAction::RemoveStack { .. } => '-',
             },
         }
@@ -233,17 +264,30 @@ impl fmt::Display for ProviderAction {
                 write!(f, "create {}", parts.join(" and "))
             }
             Self::ProvideImage { image } => write!(f, "provide {}", image.name),
-            Self::CreateVolume { spec, .. } => write!(f, "create {}", mib(spec.size_mib)),
+            Self::CreateVolume { spec, copy_of, .. } => {
+                let what = if copy_of.is_some() {
+                    " as a copy of what is kept"
+                } else {
+                    ""
+                };
+                write!(f, "create {}{what}", mib(spec.size_mib))
+            }
             Self::GrowVolume { size_mib, .. } => write!(f, "grow to {}", mib(*size_mib)),
             Self::DeleteVolume { .. } => f.write_str("delete with its data"),
-            Self::CreateMachine { spec, .. } => write!(
+            Self::CreateMachine { spec, beside, .. } => write!(
                 f,
-                "create {}, {} memory, {} disk from {}",
+                "create {}{}, {} memory, {} disk from {}",
+                if beside.is_some() {
+                    "a second one: "
+                } else {
+                    ""
+                },
                 count(spec.cpus as usize, "cpu"),
                 mib(spec.memory_mib),
                 mib(spec.disk_mib),
                 spec.image.name,
             ),
+            Self::MoveVolume { .. } => f.write_str("hand over to the new machine"),
             Self::StartMachine { .. } => f.write_str("start"),
             Self::StopMachine { .. } => f.write_str("stop"),
             Self::ResizeMachine {
@@ -286,6 +330,8 @@ impl fmt::Display for GuestAction {
                 let names: Vec<&str> = spec.services.iter().map(String::as_str).collect();
                 write!(f, "compose up {}", names.join(", "))
             }
+            Self::StopStack { .. } => f.write_str("compose stop"),
+            Self::StartStack { .. } => f.write_str("compose start"),
             Self::RemoveStack { .. } => f.write_str("compose down"),
         }
     }

@@ -80,7 +80,7 @@ pub trait Store: Send + Sync {
     async fn put_fact(&self, name: &str, value: &str) -> Result<(), StoreError>;
 }
 
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the store cannot {doing}: {reason}")]
 pub struct StoreError {
     pub doing: &'static str,

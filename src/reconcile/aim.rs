@@ -9,13 +9,16 @@ use super::gate::{DataVolumes, Policy, Prune};
 use super::intent::{Reviewed, review};
 use super::keeper;
 use super::observe::{add_guest, add_guest_gap, assemble};
+use super::phoenix::{self, Look, Seat, Stage};
 use super::plan::{Attempt, plan};
 use super::remember::{Writing, announcement, writings};
+use super::second;
 use super::tick::Tick;
 use super::view::{Verdict, Viewer};
 use crate::manifest::{Catalog, Facts, references};
 use crate::model::{
-    Announced, Cause, Desired, EnvName, Intent, Memos, Observed, OwnerName, Plan, Power, Timestamp,
+    Announced, Cause, Desired, EnvName, Intent, Memos, Observed, OwnerName, Phoenix, Plan, Power,
+    Timestamp,
 };
 use crate::port::{GuestTarget, StoreError};
 use crate::schedule::lifetime;
@@ -34,6 +37,8 @@ pub struct Aim {
     pub until: Option<Timestamp>,
     /// What is to be remembered after this look; to be written by who may.
     pub(super) writings: Vec<Writing>,
+    /// A second machine is being tried or proven: what is remembered of it, should it fail.
+    pub(super) trying: Option<Phoenix>,
     /// What people are to be told of its end.
     pub(super) announcement: Option<Announced>,
     /// Notes of creations after this look; to be written by who may.
@@ -75,14 +80,24 @@ impl Viewer {
         let complete = tick.inventories.complete();
         let is_wanted = |key: &_| desired.resources.contains_key(key);
         let reviewed = review(intents, &observed, &complete, is_wanted, tick.at);
-        let facts = (&*desired, &observed, &reviewed.open[..]);
-        let (plan, policy, pause) = self.peaceful(facts, policy, attempt).await?;
+        let trial = self.look_at_second(&desired, &observed).await;
+        let look = Look {
+            desired: &desired,
+            observed: &observed,
+            trial: trial.as_ref(),
+            intents: &reviewed.open,
+            memo: memos.phoenix.as_ref(),
+            attempt,
+        };
+        let stage = look.stage();
+        let (plan, policy, pause) = self.planned(&stage, &look, policy).await?;
+        let pause = [pause, look.until(&stage)].into_iter().flatten().min();
         let has_drifted = policy.drift.is_some() && has_drifted(&desired, &observed);
         let is_hidden = tick.inventories.gaps().next().is_some() || !reviewed.open.is_empty();
         let is_declared = desired.is_declared();
         let is_gone = !is_declared && observed.live.is_empty() && !is_hidden;
         let announcement = announcement(&desired, &memos, attempt.at);
-        let writings = match is_current && !is_gone {
+        let mut writings = match is_current && !is_gone {
             true => writings(
                 &desired,
                 &observed,
@@ -93,6 +108,8 @@ impl Viewer {
             ),
             false => Vec::new(),
         };
+        writings.extend(look.writing(&stage).filter(|_| is_current));
+        let trying = look.trying(&stage);
         Ok(Aim {
             now: attempt.at,
             until: until(&desired, &policy, pause, attempt.at),
@@ -105,7 +122,37 @@ impl Viewer {
             reviewed,
             writings,
             announcement,
+            trying,
         })
+    }
+
+    /// What is inside a second machine that is tried while the first has the data.
+    async fn look_at_second(&self, desired: &Desired, observed: &Observed) -> Option<Observed> {
+        let pair = phoenix::pair(desired, observed).filter(|pair| pair.seat == Seat::Old)?;
+        let mut seen = second::alone(observed, Some(pair.new));
+        let desired = second::without_data(desired);
+        self.look_inside(&desired, &mut seen).await;
+        Some(seen)
+    }
+
+    /// The plan of the stage; where that is the ordinary one, with what waits for a second machine.
+    async fn planned(
+        &self,
+        stage: &Stage<'_>,
+        look: &Look<'_>,
+        policy: Policy,
+    ) -> Result<(Plan, Policy, Option<Timestamp>), StoreError> {
+        if let Some(plan) = second::planned(stage, look, &policy) {
+            return Ok((plan, policy, None));
+        }
+        let rebirth = look.hold(stage);
+        let policy = Policy { rebirth, ..policy };
+        let facts = (look.desired, look.observed, look.intents);
+        let (mut plan, policy, pause) = self.peaceful(facts, policy, look.attempt).await?;
+        if let Stage::Waits(change, reason) = stage {
+            phoenix::tell(&mut plan, change, reason);
+        }
+        Ok((plan, policy, pause))
     }
 
     /// The plan; where it would put right what others change again and again, one that does not,

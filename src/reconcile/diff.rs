@@ -72,7 +72,7 @@ fn asleep(desired: &Desired, observed: &Observed) -> Option<Change> {
 }
 
 /// Why a machine is started or stopped that is otherwise as declared.
-fn by_waking(by: WakingBy) -> Cause {
+pub(super) fn by_waking(by: WakingBy) -> Cause {
     match by {
         WakingBy::Default => Cause::Drifted,
         WakingBy::OfficeHours => Cause::OfficeHours,

@@ -10,8 +10,8 @@ use super::diff::is_made;
 use super::keeper;
 use crate::model::text::{mib, minute};
 use crate::model::{
-    Cause, Change, Desired, Digest, Held, Intent, IntentState, Key, Live, LiveId, Observed, Power,
-    Risk, Scope, Spec, Timestamp,
+    Cause, Change, Desired, Digest, Effect, Held, Intent, IntentState, Key, Live, LiveId, Observed,
+    Power, Risk, Scope, Spec, Strategy, Timestamp,
 };
 
 /// What the repository, or a person, allows.
@@ -25,6 +25,8 @@ pub struct Policy {
     pub protected: Option<String>,
     /// Nothing may be changed at all, and why.
     pub suspended: Option<String>,
+    /// Why what a second machine would be tried for is not done; `None` when nothing is tried.
+    pub rebirth: Option<String>,
     /// Plans from this risk on wait for a person's agreement; `None` when no plan does.
     pub approve: Option<Risk>,
     /// The plan that was agreed to, by [`crate::model::Plan::fingerprint`].
@@ -40,6 +42,7 @@ impl Default for Policy {
             drift: None,
             protected: None,
             suspended: None,
+            rebirth: None,
             approve: None,
             approved: None,
         }
@@ -138,6 +141,18 @@ impl Gate<'_> {
         ))
     }
 
+    /// What is to be tried on a second machine first is not done to the first one.
+    fn tried_first(&self, change: &Change) -> Option<String> {
+        let reason = self.policy.rebirth.clone()?;
+        let update = &self.desired.update;
+        let is_new = change.key == Key::Machine && change.effect() == Effect::Replace;
+        let is_inside = matches!(change.key, Key::Guest | Key::Checkout(_) | Key::Stack);
+        let is_changed = is_inside && change.cause == Cause::SpecChanged;
+        let is_meant = (is_new && update.machine == Strategy::Phoenix)
+            || (is_changed && update.stack == Strategy::Phoenix);
+        is_meant.then_some(reason)
+    }
+
     /// Differences that nobody declared are only told where that is the policy.
     fn only_reported(&self, change: &Change) -> Option<String> {
         let reason = self.policy.drift.clone()?;
@@ -157,6 +172,7 @@ impl Gate<'_> {
             .or_else(|| self.data_unlisted(change))
             .or_else(|| self.shrink(change))
             .or_else(|| self.local_work(change))
+            .or_else(|| self.tried_first(change))
     }
 
     fn objection_to_removal(&self, change: &Change) -> Option<String> {
@@ -173,6 +189,8 @@ impl Gate<'_> {
         }
         match &change.key {
             Key::Volume(_) => self.data_is_kept(change),
+            // A second one is not needed, whatever becomes of the first.
+            Key::Machine if change.cause == Cause::Duplicate => None,
             Key::Machine if self.blocked.contains(&Key::Machine) => {
                 Some("the one that replaces it cannot be made yet".to_owned())
             }
@@ -410,11 +428,12 @@ impl Gate<'_> {
 }
 
 /// What would have been done, in the imperative.
-fn what(change: &Change) -> String {
+pub(super) fn what(change: &Change) -> String {
     let verb = match change.cause {
         Cause::Missing => "create",
         Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => "delete",
         Cause::OfficeHours | Cause::Wish => "start or stop",
+        Cause::Phoenix | Cause::PhoenixFailed => "make a second one",
         Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) if is_made(change) => {
             "make anew"
         }

@@ -2,17 +2,34 @@
 
 use crate::model::{Desired, Digest, Key, Live, LiveId, Observed, Timestamp};
 
-/// The machine that counts: on the provider that is declared, made from what is declared now if
-/// there is one such, else the oldest.
+/// The machine that counts: on the provider that is declared, the one that has data, made from
+/// what is declared now if there is one such, else the oldest.
 ///
 /// The digest comes before the age because a listing may still show a machine that was replaced.
 #[must_use]
 pub fn machine<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a Live> {
     let digest = desired.resources.get(&Key::Machine).map(|r| &r.digest);
     let is_current = |live: &Live| stamped_digest(live).is_some() && stamped_digest(live) == digest;
-    candidates(desired, observed, &Key::Machine)
-        .into_iter()
-        .min_by_key(|live| (!is_current(live), created(live), live.id.clone()))
+    machines(desired, observed).into_iter().min_by_key(|live| {
+        let rank = (!has_data(live, observed), !is_current(live));
+        (rank, created(live), live.id.clone())
+    })
+}
+
+/// All machines that could count, the oldest first.
+#[must_use]
+pub fn machines<'a>(desired: &Desired, observed: &'a Observed) -> Vec<&'a Live> {
+    let mut machines = candidates(desired, observed, &Key::Machine);
+    machines.sort_by_key(|live| (created(live), live.id.clone()));
+    machines
+}
+
+fn has_data(live: &Live, observed: &Observed) -> bool {
+    let attached = live.fields.as_machine().map(|machine| &machine.volumes);
+    let is_volume = |key: &Key| matches!(key, Key::Volume(_));
+    let volumes = observed.live.iter().filter(|(key, _)| is_volume(key));
+    let mut ids = volumes.flat_map(|(_, claims)| claims).map(|live| &live.id);
+    attached.is_some_and(|attached| ids.any(|id| attached.contains(id)))
 }
 
 /// The data volume that counts: the one that holds the data of the machine that counts, else the

@@ -2,7 +2,8 @@
 //!
 //! Pure, in reading order: [`observe`] sorts what was reported, [`diff`] says what differs and why
 //! (with [`compare`] field by field and [`keeper`] for several claims), [`gate`] what may not be
-//! done, [`order`] which steps it takes, [`plan`] all of that in one call; [`intent`] keeps
+//! done, [`order`] which steps it takes, [`plan`] all of that in one call; [`phoenix`] says when a
+//! second machine is tried instead, [`second`] in which steps; [`intent`] keeps
 //! creations from happening twice, [`queue`] and [`backoff`] say which environment is next.
 //!
 //! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
@@ -26,11 +27,14 @@ pub mod notes;
 pub mod observe;
 pub mod onlook;
 pub mod order;
+pub mod phoenix;
 pub mod plan;
 pub mod queue;
 pub mod remember;
+pub mod restore;
 pub mod runner;
 mod running;
+pub mod second;
 pub mod settle;
 pub mod step;
 pub mod sync;
@@ -46,6 +50,7 @@ pub use notes::Notes;
 pub use observe::Inventories;
 pub use onlook::{News, Nobody, Onlooker};
 pub use plan::{Attempt, plan};
+pub use restore::RestoreError;
 pub use runner::{Runner, Wake};
 pub use sync::{End, Ports, Reconciler, SyncReport};
 pub use tick::Tick;

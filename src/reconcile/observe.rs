@@ -134,6 +134,7 @@ pub fn assemble(
     if let Some(inventory) = target.and_then(|t| inventories.of_provider(t)) {
         observed.missing = inventory.missing.clone();
         observed.images = inventory.images.clone();
+        observed.free_memory_mib = inventory.free_memory_mib;
     }
     let whose = (owner.clone(), env.clone());
     for place in inventories.stamped.get(&whose).into_iter().flatten() {

@@ -250,7 +250,12 @@ impl<'a> Order<'a> {
             None => {
                 let (token, stamp) = self.creation(key);
                 let spec = spec.clone();
-                let action = ProviderAction::CreateVolume { spec, stamp, token };
+                let action = ProviderAction::CreateVolume {
+                    spec,
+                    stamp,
+                    token,
+                    copy_of: None,
+                };
                 let id = self.on(change.into(), action, Risk::Safe, prepared.clone());
                 self.made.insert(key.clone(), id);
                 id
@@ -324,6 +329,7 @@ impl<'a> Order<'a> {
                     stamp,
                     volumes: self.attached(spec),
                     token,
+                    beside: None,
                 };
                 let id = self.on((*change).into(), action, Risk::Safe, before);
                 self.made.insert(Key::Machine, id);

@@ -3,10 +3,15 @@
 //! All the thinking is here and in what it calls, synchronous and deterministic: the same facts
 //! give the same plan, and the plan leaves nothing to decide to who applies it.
 
+use super::compare::POWER;
 use super::diff::diff;
 use super::gate::{Policy, Prune, gate};
 use super::order::steps;
-use crate::model::{Cause, Desired, Held, Intent, Observed, Plan, Timestamp, Token};
+use super::{keeper, second};
+use crate::model::{
+    Cause, Change, Desired, Effect, Held, Intent, Key, Live, Observed, Plan, Scope, Step,
+    Timestamp, Token,
+};
 
 /// What makes one attempt different from the next: its tokens and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,16 +39,47 @@ pub fn plan(
             }
         }
     }
+    let asleep = asleep(&changes, desired, observed, policy);
     let gated = gate(changes, desired, observed, intents, policy);
-    let steps = match policy.suspended {
+    let mut steps = match policy.suspended {
         None => steps(&gated.allowed, desired, observed, intents, attempt),
         Some(_) => Vec::new(),
     };
+    let is_held = gated.held.iter().any(|held| held.key == Key::Machine);
+    if let Some(live) = asleep.filter(|_| is_held) {
+        second::wake(&mut steps, desired, live);
+    }
+    finished(desired, steps, gated.held, policy)
+}
+
+/// The machine that is off and should not be, although something else about it may have to wait.
+fn asleep<'a>(
+    changes: &[Change],
+    desired: &Desired,
+    observed: &'a Observed,
+    policy: &Policy,
+) -> Option<&'a Live> {
+    let change = changes.iter().find(|change| change.key == Key::Machine)?;
+    let is_off = change.fields.iter().any(|field| field.field == POWER);
+    let is_told = policy.drift.is_some() && change.cause == Cause::Drifted;
+    let is_hidden = observed.gaps.iter().any(|gap| gap.scope != Scope::Guest);
+    let may_start = policy.suspended.is_none() && !is_told && !is_hidden;
+    let is_meant = is_off && may_start && change.effect() == Effect::Replace;
+    keeper::machine(desired, observed).filter(|_| is_meant)
+}
+
+/// These steps as a plan, if nobody has to agree to it first.
+pub(super) fn finished(
+    desired: &Desired,
+    steps: Vec<Step>,
+    held: Vec<Held>,
+    policy: &Policy,
+) -> Plan {
     let plan = Plan {
         env: desired.env.clone(),
         revision: desired.revision.clone(),
         steps,
-        held: gated.held,
+        held,
         awaits: None,
     };
     agreed(plan, policy)

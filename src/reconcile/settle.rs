@@ -6,9 +6,9 @@ use super::gate::DataVolumes;
 use super::sync::{End, Reconciler, SyncReport};
 use crate::model::{Class, EnvName, Trigger};
 
-/// A first creation takes two syncs, a restart that reveals drift three. What is not settled after
-/// six moves by itself.
-pub const ROUNDS: usize = 6;
+/// A first creation takes two syncs, a restart that reveals drift three, a second machine that takes
+/// the place of the first seven. What is not settled after ten moves by itself.
+pub const ROUNDS: usize = 10;
 
 /// Between two tries while another process works on the environment.
 pub const BUSY_PAUSE: Duration = Duration::from_secs(2);

@@ -158,6 +158,7 @@ fn token(action: &ProviderAction) -> Option<&Token> {
         | ProviderAction::DeleteVolume { .. }
         | ProviderAction::StartMachine { .. }
         | ProviderAction::StopMachine { .. }
+        | ProviderAction::MoveVolume { .. }
         | ProviderAction::ResizeMachine { .. }
         | ProviderAction::DeleteMachine { .. } => None,
     }

@@ -11,14 +11,15 @@ use super::library::Library;
 use super::onlook::{News, Nobody, Onlooker, announce};
 use super::plan::Attempt;
 use super::remember::Writing;
+use super::restore::RestoreError;
 use super::tick::Tick;
 use super::view::{View, Viewer};
 use crate::model::{
-    Class, EnvName, EventKind, Memo, MemoKind, Outcome, Plan, Run, RunId, RunState, StepRecord,
-    Timestamp, Trigger,
+    Class, EnvName, EventKind, Failure, Memo, MemoKind, Outcome, Phoenix, Plan, Run, RunId,
+    RunState, StepRecord, Timestamp, Trigger,
 };
 use crate::port::{
-    Clock, GuestActuator, Ids, Images, Locks, Providers, Refs, Source, Store, StoreError,
+    Clock, GuestActuator, Ids, Images, Lock, Locks, Providers, Refs, Source, Store, StoreError,
 };
 
 /// Every port, writing ones included.
@@ -181,6 +182,24 @@ impl Reconciler {
         }
     }
 
+    pub(super) fn attempt(&self) -> Attempt {
+        Attempt {
+            token: self.ports.ids.token(),
+            at: self.ports.clock.now(),
+        }
+    }
+
+    /// The environment to ourselves.
+    pub(super) async fn hold(&self, env: &EnvName) -> Result<Lock, RestoreError> {
+        match self.ports.locks.try_lock(env).await {
+            Ok(Some(lock)) => Ok(lock),
+            Ok(None) => Err(RestoreError::Busy { to: env.clone() }),
+            Err(error) => Err(RestoreError::Hidden {
+                reason: error.to_string(),
+            }),
+        }
+    }
+
     async fn synced(
         &self,
         tick: &Tick,
@@ -188,10 +207,7 @@ impl Reconciler {
         goal: Goal,
         trigger: Trigger,
     ) -> Result<SyncReport, StoreError> {
-        let attempt = Attempt {
-            token: self.ports.ids.token(),
-            at: self.ports.clock.now(),
-        };
+        let attempt = self.attempt();
         let view = match goal {
             Goal::Declared => self.viewer.view(tick, env, &attempt).await?,
             Goal::Nothing(data) => self.viewer.view_end(tick, env, data, &attempt).await?,
@@ -199,20 +215,35 @@ impl Reconciler {
         for fault in &view.faults {
             self.onlooker.see(env, News::Fault(fault));
         }
+        if let Some(aim) = &view.aim {
+            self.note(env, aim).await?;
+        }
+        self.done(tick, view, trigger, &attempt).await
+    }
+
+    /// Does what was planned.
+    pub(super) async fn done(
+        &self,
+        tick: &Tick,
+        view: View,
+        trigger: Trigger,
+        attempt: &Attempt,
+    ) -> Result<SyncReport, StoreError> {
+        let env = &view.env.clone();
         let Some(aim) = &view.aim else {
             return Ok(SyncReport::new(env, Some(view), End::Stalled));
         };
-        self.note(env, aim).await?;
         self.onlooker.see(env, News::Planned(&aim.plan));
         if aim.plan.is_empty() {
             return Ok(SyncReport::new(env, Some(view), End::Settled));
         }
-        let (run, outcomes) = self.run(tick, aim, trigger, &attempt).await?;
+        let (run, outcomes) = self.run(tick, aim, trigger, attempt).await?;
         if aim.policy.approved.as_ref() == Some(&aim.plan.fingerprint()) {
             // An agreement is to one doing of one plan.
             self.ports.store.drop_memo(env, MemoKind::Approved).await?;
         }
         let end = end(&aim.plan, &outcomes);
+        self.give_up(env, aim, &end).await?;
         Ok(SyncReport {
             env: env.clone(),
             view: Some(view),
@@ -220,6 +251,23 @@ impl Reconciler {
             outcomes,
             end,
         })
+    }
+
+    /// What no further try mends ends the trial of a second machine.
+    async fn give_up(&self, env: &EnvName, aim: &Aim, end: &End) -> Result<(), StoreError> {
+        let (Some(trying), End::Failed(Class::Terminal, message)) = (&aim.trying, end) else {
+            return Ok(());
+        };
+        let failure = Failure {
+            at: self.ports.clock.now(),
+            reason: message.lines().next().unwrap_or_default().to_owned(),
+        };
+        let failed = Phoenix {
+            failed: Some(failure),
+            ..trying.clone()
+        };
+        let memo = Memo::Phoenix(failed);
+        self.ports.store.put_memo(env, &memo).await
     }
 
     /// Writes what the next look needs of this one.

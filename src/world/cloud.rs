@@ -23,6 +23,8 @@ pub enum Flavor {
 pub struct Thing {
     pub object: Object,
     pub inside: Inside,
+    /// What is written on a volume.
+    pub content: u64,
     /// The first inventory whose listing shows it.
     pub(super) listed_from: u64,
 }
@@ -34,6 +36,8 @@ pub(super) struct Cloud {
     ghosts: Vec<(Object, u64)>,
     pub images: BTreeSet<String>,
     pub missing: BTreeSet<String>,
+    /// `None`: it has no end.
+    pub free_memory_mib: Option<u64>,
     pub tokens: BTreeMap<Token, LiveId>,
     /// Calls for which it cannot be reached.
     pub cut_off: u32,
@@ -50,6 +54,7 @@ impl Cloud {
             ghosts: Vec::new(),
             images: BTreeSet::new(),
             missing: BTreeSet::from(["network".to_owned(), "pool".to_owned()]),
+            free_memory_mib: None,
             tokens: BTreeMap::new(),
             cut_off: 0,
             turn: Arc::default(),
@@ -68,6 +73,7 @@ impl Cloud {
         let thing = Thing {
             object,
             inside: Inside::default(),
+            content: 0,
             listed_from: 0,
         };
         self.things.insert(thing.object.id.clone(), thing);
@@ -85,6 +91,7 @@ impl Cloud {
         let thing = Thing {
             object,
             inside,
+            content: 0,
             listed_from: self.inventories + u64::from(lag) + 1,
         };
         self.things.insert(thing.object.id.clone(), thing);
@@ -129,6 +136,7 @@ impl Cloud {
             objects,
             images: self.images.clone(),
             missing: self.missing.clone(),
+            free_memory_mib: self.free_memory_mib,
             gaps,
         }
     }

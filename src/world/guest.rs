@@ -153,6 +153,8 @@ fn begin(state: &mut State, target: &GuestTarget, action: &GuestAction) -> Resul
         GuestAction::AwaitReady
         | GuestAction::Configure { .. }
         | GuestAction::SyncCheckout { .. }
+        | GuestAction::StopStack { .. }
+        | GuestAction::StartStack { .. }
         | GuestAction::RemoveStack { .. } => Ok(()),
     }
 }
@@ -168,11 +170,23 @@ fn finish(inside: &mut Inside, action: &GuestAction) -> Option<String> {
         }
         GuestAction::SyncCheckout { spec, stamp } => checkout(inside, spec, stamp),
         GuestAction::ApplyStack { spec, stamp } => stack(inside, spec, stamp),
+        GuestAction::StopStack { .. } => put_services(inside, "exited"),
+        GuestAction::StartStack { .. } => put_services(inside, "running"),
         GuestAction::RemoveStack { .. } => {
             inside.live.remove(&Key::Stack);
             None
         }
     }
+}
+
+fn put_services(inside: &mut Inside, state: &str) -> Option<String> {
+    if let Some((LiveFields::Stack(stack), _)) = inside.live.get_mut(&Key::Stack) {
+        for service in &mut stack.services {
+            state.clone_into(&mut service.state);
+            service.exit_code = (state == "exited").then_some(137);
+        }
+    }
+    None
 }
 
 fn checkout(inside: &mut Inside, spec: &CheckoutSpec, stamp: &Stamp) -> Option<String> {

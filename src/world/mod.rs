@@ -158,6 +158,20 @@ impl World {
         }
     }
 
+    /// What is written on a volume.
+    #[must_use]
+    pub fn content(&self, provider: &ProviderName, id: &LiveId) -> Option<u64> {
+        let state = self.state();
+        Some(state.clouds.get(provider)?.things.get(id)?.content)
+    }
+
+    /// So much memory is left for further machines.
+    pub fn leave_memory(&self, provider: &ProviderName, mib: Option<u64>) {
+        if let Some(cloud) = self.state().clouds.get_mut(provider) {
+            cloud.free_memory_mib = mib;
+        }
+    }
+
     /// A whole number from chance, below the bound.
     #[must_use]
     pub fn roll(&self, bound: u32) -> u32 {

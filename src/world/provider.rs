@@ -168,6 +168,10 @@ impl Actuator for Provider {
         }
         let made = self.with(|state, name| perform(state, name, action, image))?;
         self.world.call().await;
+        if let ProviderAction::MoveVolume { id, to, .. } = action {
+            self.with(|state, provider| Site { provider, state }.attach(id, to))?;
+            self.world.call().await;
+        }
         if let (ProviderAction::CreateMachine { .. }, Some(id)) = (action, &made.id) {
             self.with(|state, name| state.clouds.get_mut(name).map(|cloud| cloud.start(id)));
             self.world.call().await;
@@ -196,15 +200,23 @@ fn perform(
             }
             site.cloud().images.insert(spec.id());
         }
-        ProviderAction::CreateVolume { spec, stamp, token } => {
-            return site.create_volume(spec, stamp, token);
-        }
+        ProviderAction::CreateVolume {
+            spec,
+            stamp,
+            token,
+            copy_of,
+        } => return site.create_volume(spec, (stamp, token), copy_of.as_ref()),
         ProviderAction::CreateMachine {
             spec,
             stamp,
             volumes,
             token,
-        } => return site.create_machine(spec, stamp, volumes, token),
+            beside,
+        } => {
+            let other = beside.as_ref().map(|beside| &beside.machine);
+            return site.create_machine(spec, (stamp, token), volumes, other);
+        }
+        ProviderAction::MoveVolume { id, from, to } => site.detach(id, from, to)?,
         ProviderAction::GrowVolume { id, size_mib } => site.grow(id, *size_mib)?,
         ProviderAction::DeleteVolume { id } => site.delete_volume(id)?,
         ProviderAction::StartMachine { id } => {
@@ -273,7 +285,12 @@ impl Site<'_> {
     }
 
     /// What a repeated creation finds, or the id of a new thing.
-    fn id_for(&mut self, stamp: &Stamp, token: &Token) -> Result<LiveId, LiveId> {
+    /// With names there are two places for a machine, and beside the one is the other.
+    fn id_for(
+        &mut self,
+        (stamp, token): (&Stamp, &Token),
+        beside: Option<&LiveId>,
+    ) -> Result<LiveId, LiveId> {
         let flavor = self.cloud().flavor;
         match flavor {
             Flavor::Tokens => {
@@ -286,11 +303,17 @@ impl Site<'_> {
                 Ok(id)
             }
             Flavor::Named => {
-                let id = LiveId(format!("{}/{}/{}", stamp.owner, stamp.env, stamp.key));
-                if self.cloud().things.contains_key(&id) {
-                    return Err(id);
-                }
-                Ok(id)
+                let first = LiveId(format!("{}/{}/{}", stamp.owner, stamp.env, stamp.key));
+                let second = LiveId(format!("{first}.2"));
+                let is_there =
+                    |id: &LiveId| self.state.clouds[self.provider].things.contains_key(id);
+                let id = match beside {
+                    Some(other) if *other == first => second,
+                    Some(_) => first,
+                    None if is_there(&second) => second,
+                    None => first,
+                };
+                if is_there(&id) { Err(id) } else { Ok(id) }
             }
         }
     }
@@ -298,13 +321,13 @@ impl Site<'_> {
     fn create_volume(
         &mut self,
         spec: &VolumeSpec,
-        stamp: &Stamp,
-        token: &Token,
+        (stamp, token): (&Stamp, &Token),
+        copy_of: Option<&LiveId>,
     ) -> Result<Made, ProviderError> {
         if !self.cloud().missing.is_empty() {
             return Err(self.refused("create a volume", "it has no pool"));
         }
-        let id = match self.id_for(stamp, token) {
+        let id = match self.id_for((stamp, token), None) {
             Err(id) => return Ok(Made { id: Some(id) }),
             Ok(id) => id,
         };
@@ -316,17 +339,35 @@ impl Site<'_> {
             }),
             stamp: Some(stamp.clone()),
         };
+        let content = match copy_of {
+            Some(original) => self.copied(original)?,
+            None => self.state.dice.number(),
+        };
         let lag = self.lag();
         self.cloud().make(object, Inside::default(), lag);
+        if let Some(thing) = self.cloud().things.get_mut(&id) {
+            thing.content = content;
+        }
         Ok(Made { id: Some(id) })
+    }
+
+    /// What is on a volume that no running machine writes to.
+    fn copied(&mut self, original: &LiveId) -> Result<u64, ProviderError> {
+        self.own(original)?;
+        let user = self.cloud().user_of(original).map(|user| user.id.clone());
+        if let Some(user) = user {
+            self.require_off(&user)?;
+        }
+        let content = self.cloud().things.get(original).map(|thing| thing.content);
+        Ok(content.unwrap_or_default())
     }
 
     fn create_machine(
         &mut self,
         spec: &MachineSpec,
-        stamp: &Stamp,
+        (stamp, token): (&Stamp, &Token),
         volumes: &[Subject],
-        token: &Token,
+        beside: Option<&LiveId>,
     ) -> Result<Made, ProviderError> {
         let name = format!("metrom-{}", stamp.env);
         let volumes = self.attachable(volumes)?;
@@ -341,7 +382,7 @@ impl Site<'_> {
                 what: name,
             });
         }
-        let id = match self.id_for(stamp, token) {
+        let id = match self.id_for((stamp, token), beside) {
             Err(id) => return Ok(Made { id: Some(id) }),
             Ok(id) => id,
         };
@@ -401,6 +442,45 @@ impl Site<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The first half of a hand-over; a machine that is gone had nothing to give.
+    fn detach(&mut self, id: &LiveId, from: &LiveId, to: &LiveId) -> Result<(), ProviderError> {
+        self.own(id)?;
+        self.own(to)?;
+        for machine in [from, to] {
+            self.require_off(machine)?;
+        }
+        if let Some(machine) = self.cloud().machine_mut(from) {
+            machine.volumes.remove(id);
+        }
+        Ok(())
+    }
+
+    /// The second half, by when anything may have happened.
+    fn attach(&mut self, id: &LiveId, to: &LiveId) -> Result<(), ProviderError> {
+        self.own(id)?;
+        self.own(to)?;
+        self.require_off(to)?;
+        let user = self.cloud().user_of(id).map(|user| user.id.clone());
+        if user.is_some_and(|user| user != *to) {
+            return Err(self.refused("move a volume", "another machine has it"));
+        }
+        if let Some(machine) = self.cloud().machine_mut(to) {
+            machine.volumes.insert(id.clone());
+        }
+        Ok(())
+    }
+
+    fn require_off(&mut self, id: &LiveId) -> Result<(), ProviderError> {
+        let machine = self.cloud().machine(id);
+        match machine.is_some_and(|machine| machine.power != Power::Stopped) {
+            false => Ok(()),
+            true => Err(ProviderError::Moved {
+                provider: self.provider.clone(),
+                what: format!("{id}, running again,"),
+            }),
+        }
     }
 
     fn delete_volume(&mut self, id: &LiveId) -> Result<(), ProviderError> {

@@ -2,10 +2,10 @@
 //! test driver, and for a real libvirt. Each function tells one story; a provider that cannot play
 //! a part (the test driver takes no uploads) leaves its story out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use metrom::model::{
-    Boot, BuildRecipe, Digest, EnvName, ImageName, ImageOrigin, ImageSpec, Inventory, Key,
+    Beside, Boot, BuildRecipe, Digest, EnvName, ImageName, ImageOrigin, ImageSpec, Inventory, Key,
     LiveFields, LiveId, LiveMachine, MachineSpec, Object, OwnerName, Power, ProviderAction,
     Revision, Spec, Stamp, Subject, Timestamp, Token, VolumeSpec,
 };
@@ -43,6 +43,7 @@ impl Env {
             },
             stamp: self.stamp(Key::Volume("data".into()), created),
             token: Token(format!("volume-{}", self.name)),
+            copy_of: None,
         }
     }
 
@@ -70,6 +71,33 @@ impl Env {
             },
             volumes: volumes.iter().cloned().map(Subject::Live).collect(),
             token: Token(format!("machine-{}", self.name)),
+            beside: None,
+        }
+    }
+
+    /// A second machine beside the first, with an empty volume in place of the data.
+    pub fn second(
+        &self,
+        provider: &dyn Actuator,
+        image: &ImageSpec,
+        first: &LiveId,
+    ) -> ProviderAction {
+        let machine = self.machine(provider, image, &[]);
+        let ProviderAction::CreateMachine { spec, stamp, .. } = machine else {
+            unreachable!("it is a creation")
+        };
+        ProviderAction::CreateMachine {
+            spec,
+            stamp: Stamp {
+                created: Timestamp::from_second(1_764_000_060).unwrap(),
+                ..stamp
+            },
+            volumes: Vec::new(),
+            token: Token(format!("second-{}", self.name)),
+            beside: Some(Beside {
+                machine: first.clone(),
+                scratch: BTreeMap::from([("data".to_owned(), 32)]),
+            }),
         }
     }
 }
@@ -262,6 +290,84 @@ async fn stop_resize_start(provider: &dyn Actuator, env: &Env, id: &LiveId, stam
         let machine = provider.machine(id).await.unwrap().expect("it is there");
         assert_eq!((machine.power, machine.cpus), (Power::Running, 2));
     }
+}
+
+/// A second machine is made beside the first, is given its data, and gives it back. The image is
+/// there already.
+pub async fn hands_data_over_to_a_second_machine(
+    provider: &dyn Actuator,
+    env: &Env,
+    image: &ImageSpec,
+) {
+    let volume = done(provider, env.volume(provider, 32, 1_764_000_000)).await;
+    let volume = volume.unwrap();
+    let create = env.machine(provider, image, std::slice::from_ref(&volume));
+    let first = done(provider, create).await.expect("an id");
+    let create = || env.second(provider, image, &first);
+    let second = done(provider, create()).await.expect("an id");
+    let held_by = |holder: &LiveId| {
+        let held = |id: &LiveId| BTreeSet::from_iter((id == holder).then(|| volume.clone()));
+        BTreeMap::from([&first, &second].map(|id| (id.clone(), held(id))))
+    };
+    assert_eq!(machines_of(&seen(provider).await, env), held_by(&first));
+    assert_eq!(done(provider, create()).await.as_ref(), Some(&second));
+    assert_eq!(machines_of(&seen(provider).await, env), held_by(&first));
+
+    let hand_over = |from: &LiveId, to: &LiveId| ProviderAction::MoveVolume {
+        id: volume.clone(),
+        from: from.clone(),
+        to: to.clone(),
+    };
+    let stop = |id: &LiveId| ProviderAction::StopMachine { id: id.clone() };
+    fails(provider, hand_over(&first, &second)).await;
+    done(provider, stop(&first)).await;
+    fails(provider, hand_over(&first, &second)).await;
+    assert_eq!(machines_of(&seen(provider).await, env), held_by(&first));
+    done(provider, stop(&second)).await;
+
+    for (from, to) in [(&first, &second), (&second, &first)] {
+        for _ in 0..2 {
+            done(provider, hand_over(from, to)).await;
+            assert_eq!(machines_of(&seen(provider).await, env), held_by(to));
+        }
+        let delete = ProviderAction::DeleteVolume { id: volume.clone() };
+        fails(provider, delete).await;
+        done(provider, ProviderAction::StartMachine { id: to.clone() }).await;
+        let machine = provider.machine(to).await.unwrap().expect("it is there");
+        assert_eq!(machine.power, Power::Running);
+        assert_eq!(machine.volumes, BTreeSet::from([volume.clone()]));
+        done(provider, stop(to)).await;
+    }
+    ends_the_second_and_then_all(provider, env, (&first, &second), &volume).await;
+}
+
+/// The machines of an environment, each with its data volumes.
+fn machines_of(inventory: &Inventory, env: &Env) -> BTreeMap<LiveId, BTreeSet<LiveId>> {
+    let found = of(inventory, env, &Key::Machine).into_iter();
+    let volumes = |o: &Object| o.fields.as_machine().unwrap().volumes.clone();
+    found.map(|o| (o.id.clone(), volumes(o))).collect()
+}
+
+async fn ends_the_second_and_then_all(
+    provider: &dyn Actuator,
+    env: &Env,
+    (first, second): (&LiveId, &LiveId),
+    volume: &LiveId,
+) {
+    let delete = |id: &LiveId| ProviderAction::DeleteMachine { id: id.clone() };
+    done(provider, delete(second)).await;
+    let inventory = seen(provider).await;
+    let machine = machine_of(&inventory, env);
+    assert_eq!(machine.volumes, BTreeSet::from([volume.clone()]));
+    let found = of(&inventory, env, &Key::Volume("data".into()));
+    assert_eq!(found.len(), 1, "the data is there");
+
+    done(provider, delete(first)).await;
+    let id = volume.clone();
+    done(provider, ProviderAction::DeleteVolume { id }).await;
+    let inventory = seen(provider).await;
+    assert!(of(&inventory, env, &Key::Machine).is_empty());
+    assert!(of(&inventory, env, &Key::Volume("data".into())).is_empty());
 }
 
 /// A machine that has the name we need and is not ours is seen, named, and left alone.

@@ -2,6 +2,7 @@
 
 mod docker;
 mod sshd;
+mod stack;
 mod work;
 
 use std::collections::BTreeMap;

@@ -101,6 +101,8 @@ async fn the_world_keeps_the_contract_in_both_of_its_flavours() {
         contract::makes_a_volume_once(&*provider, &contract::Env::new("shop")).await;
         let env = contract::Env::new("blog");
         contract::leads_a_machine_through_its_life(&*provider, &env, &image, &files).await;
+        let env = contract::Env::new("twin");
+        contract::hands_data_over_to_a_second_machine(&*provider, &env, &image).await;
         assert_eq!(world.violations(), Vec::<String>::new());
     }
 }

@@ -13,7 +13,9 @@ mod guards;
 mod library;
 #[path = "reconcile/live.rs"]
 mod live;
+mod phoenix;
 #[path = "reconcile/serve.rs"]
+mod restore;
 mod serve;
 #[path = "reconcile/stories.rs"]
 mod stories;

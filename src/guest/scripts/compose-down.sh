@@ -14,4 +14,5 @@ if cd "$stack" 2>/dev/null; then
     case $file in */*) rmdir -p --ignore-fail-on-non-empty -- "${file%/*}" 2>/dev/null || : ;; esac
   done
 fi
-rm -f "$state/stamps/stack.json" "$state/stack.sha256" "$state/stack.overlay.json"
+rm -f "$state/stamps/stack.json" "$state/stack.sha256" "$state/stack.overlay.json" \
+  "$state/stack.saved.tar" "$state/stack.saved.tar.part"

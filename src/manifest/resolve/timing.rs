@@ -1,12 +1,12 @@
-//! When an environment runs and how long it lives: its own words, then its purpose's, then those of
-//! the repository.
+//! When an environment runs, how long it lives and how it changes: its own words, then its
+//! purpose's, then those of the repository.
 
 use std::collections::BTreeSet;
 
 use super::super::finding::meant;
 use super::super::schema::{Drift, EnvironmentSpec, Hours, RepositorySpec, Retain, Span};
 use super::Resolver;
-use crate::model::{RepoPath, Timestamp};
+use crate::model::{RepoPath, Strategy, Timestamp, Update};
 use crate::schedule::OfficeHours;
 use crate::schedule::lifetime::end_of_life;
 
@@ -22,6 +22,8 @@ pub(in super::super) struct Timing {
     pub drift: Drift,
     /// The words of fields that may differ without having been declared.
     pub ignored: BTreeSet<&'static str>,
+    /// How what changes is brought about.
+    pub update: Update,
     pub is_protected: bool,
     pub is_suspended: bool,
 }
@@ -36,6 +38,7 @@ impl Timing {
             retain,
             drift,
             ignored,
+            update,
             is_protected,
             is_suspended,
         } = self;
@@ -43,6 +46,12 @@ impl Timing {
             Drift::Heal => "heal",
             Drift::Report => "report",
         };
+        let Update {
+            machine,
+            stack,
+            every,
+        } = update;
+        let every = every.map(|every| Span::from_secs(every.as_secs()));
         let some = [
             ("officeHours", hours.as_ref().map(ToString::to_string)),
             ("lifetime", lifetime.as_ref().map(ToString::to_string)),
@@ -50,6 +59,9 @@ impl Timing {
             ("retain", Some(retain.to_string())),
             ("drift", Some(drift.to_owned())),
             ("ignoreDrift", some_words(ignored)),
+            ("update.machine", Some(word(*machine).to_owned())),
+            ("update.stack", Some(word(*stack).to_owned())),
+            ("update.every", every.map(|every| every.to_string())),
             ("protect", Some(is_protected.to_string())),
             ("suspend", Some(is_suspended.to_string())),
         ];
@@ -74,6 +86,13 @@ fn some_words(words: &BTreeSet<&'static str>) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
+fn word(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::InPlace => "in-place",
+        Strategy::Phoenix => "phoenix",
+    }
+}
+
 /// No life is longer, whatever is declared: ten years.
 const LONGEST: Span = Span::from_secs(3653 * 24 * 60 * 60);
 
@@ -94,6 +113,7 @@ impl Resolver<'_, '_> {
             retain: spec.retain.unwrap_or(repository.policies.retain),
             drift: spec.drift.or(defaults.drift).unwrap_or_default(),
             ignored: spec.ignore_drift.iter().map(|field| field.word()).collect(),
+            update: spec.update.or(defaults.update).into(),
             is_protected: spec.protect,
             is_suspended: spec.suspend,
         })

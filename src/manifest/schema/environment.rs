@@ -13,6 +13,7 @@ use super::repository::{Drift, DriftField};
 use super::secret::SecretReference;
 use super::time::{Hours, Retain};
 use super::unit::Span;
+use super::update::Update;
 use crate::model::{NameError, ProjectName, ProviderName, TemplateName, Timestamp};
 
 /// What several environments work on.
@@ -101,6 +102,8 @@ pub struct EnvironmentSpec {
     /// What people may change by hand without its being drift.
     #[schemars(extend("uniqueItems" = true))]
     pub ignore_drift: Vec<DriftField>,
+    /// How what changes is brought about.
+    pub update: Update,
     /// The instant from which nothing of it should be, in UTC or with an offset.
     #[schemars(with = "Instant")]
     #[serde(skip_serializing_if = "Option::is_none")]

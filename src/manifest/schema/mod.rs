@@ -17,6 +17,7 @@ pub mod secret;
 pub mod template;
 pub mod time;
 pub mod unit;
+pub mod update;
 
 pub use access::{Access, Login, Registries};
 pub use environment::{
@@ -32,6 +33,7 @@ pub use secret::SecretReference;
 pub use template::{Parameter, TemplateSpec};
 pub use time::{Hours, Retain};
 pub use unit::{Size, Span};
+pub use update::{Age, Strategy, Update};
 
 use std::fmt;
 

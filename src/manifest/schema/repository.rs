@@ -9,6 +9,7 @@ use super::access::{Access, Registries};
 use super::machine::MachineShape;
 use super::time::{Hours, Retain};
 use super::unit::Span;
+use super::update::Update;
 use crate::model::ProviderName;
 
 /// The settings of the repository. `metadata.name` is the owner in every stamp: never change it
@@ -62,6 +63,8 @@ pub struct Defaults {
     /// What happens when somebody changes an environment by hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
+    /// How what changes is brought about.
+    pub update: Update,
 }
 
 /// What Metrom does of its own accord.

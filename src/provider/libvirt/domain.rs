@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::disk::{self, DataDisk};
 use super::kvm::Accel;
 use super::mark::Mark;
 use super::name::{self, DataVolume};
@@ -21,7 +22,7 @@ pub struct Definition {
     pub root: String,
     pub seed: String,
     pub console: String,
-    /// The data volumes: path by the volume's name.
+    /// The data volumes, and what it has in place of one: path by the volume's name.
     pub data: BTreeMap<String, String>,
     pub network: String,
 }
@@ -37,16 +38,17 @@ pub struct Kernel {
 impl Definition {
     #[must_use]
     pub fn uuid(&self) -> Uuid {
-        name::machine_uuid(&self.mark.stamp.owner, &self.mark.stamp.env)
+        let Mark { stamp, slot, .. } = &self.mark;
+        name::machine_uuid(&stamp.owner, &stamp.env, *slot)
     }
 
     #[must_use]
     pub fn to_xml(&self) -> Node {
-        let stamp = &self.mark.stamp;
+        let Mark { stamp, slot, .. } = &self.mark;
         let life = |event, action: &str| Node::new(event).text(action);
         Node::new("domain")
             .with("type", self.accel.domain_type())
-            .child(Node::new("name").text(name::domain(&stamp.env)))
+            .child(Node::new("name").text(name::domain(&stamp.env, *slot)))
             .child(Node::new("uuid").text(self.uuid()))
             .child(Node::new("title").text(format!("{} of {}", stamp.env, stamp.owner)))
             .child(self.mark.metadata())
@@ -78,14 +80,12 @@ impl Definition {
     }
 
     fn devices(&self) -> Node {
-        let data = self.data.iter().zip('c'..='z');
-        let data = data.map(|((volume, path), letter)| {
-            let serial = Node::new("serial").text(name::serial(volume));
-            disk("qcow2", path, &format!("vd{letter}")).child(serial)
-        });
+        let data = self.data.iter().zip(disk::targets());
+        let data = data.map(|((volume, path), target)| DataDisk { volume, path }.at(&target));
+        let seed = disk::of_file("raw", &self.seed, "vdb");
         Node::new("devices")
-            .child(disk("qcow2", &self.root, "vda"))
-            .child(disk("raw", &self.seed, "vdb").child(Node::new("readonly")))
+            .child(disk::of_file("qcow2", &self.root, "vda"))
+            .child(seed.child(Node::new("readonly")))
             .children(data)
             .child(self.interface())
             .child(self.serial())
@@ -141,23 +141,6 @@ pub fn features(accel: Accel) -> Node {
 /// Translated code of one emulated machine; measured as enough for a guest with Docker.
 const CODE_CACHE_MIB: u64 = 256;
 
-/// `writeback` hands the guest's flushes on, so that a database survives a crash of the host, and
-/// unlike `none` works on every file system; `unmap` gives back what the guest frees.
-fn disk(format: &str, path: &str, target: &str) -> Node {
-    let driver = Node::new("driver").with("name", "qemu");
-    let driver = driver.with("type", format).with("cache", "writeback");
-    Node::new("disk")
-        .with("type", "file")
-        .with("device", "disk")
-        .child(driver.with("discard", "unmap"))
-        .child(Node::new("source").with("file", path))
-        .child(
-            Node::new("target")
-                .with("dev", target)
-                .with("bus", "virtio"),
-        )
-}
-
 fn agent() -> Node {
     let target = Node::new("target").with("type", "virtio");
     Node::new("channel")
@@ -196,7 +179,11 @@ impl Seen {
             mark: Mark::of(domain, uuid),
             cpus: cpus.unwrap_or(0),
             memory_mib: domain.at("memory").map_or(0, in_mebibytes),
-            disks: devices.all("disk").filter_map(file).collect(),
+            disks: devices
+                .all("disk")
+                .filter_map(disk::file)
+                .map(str::to_owned)
+                .collect(),
             interfaces: devices.all("interface").filter_map(interface).collect(),
             has_agent: devices.all("channel").any(is_connected_agent),
         }
@@ -205,16 +192,9 @@ impl Seen {
     /// Our data volumes among the disks, by path.
     #[must_use]
     pub fn data_volumes(&self) -> impl Iterator<Item = &String> {
-        let is_data = |path: &&String| {
-            let name = path.rsplit('/').next().unwrap_or_default();
-            DataVolume::parse(name).is_some()
-        };
+        let is_data = |path: &&String| DataVolume::parse(disk::file_name(path)).is_some();
         self.disks.iter().filter(is_data)
     }
-}
-
-fn file(disk: &Node) -> Option<String> {
-    Some(disk.at("source")?.attribute("file")?.to_owned())
 }
 
 fn interface(interface: &Node) -> Option<(String, Option<String>)> {
@@ -262,6 +242,7 @@ pub fn resized(mut domain: Node, cpus: u32, memory_mib: u64, mark: &Mark) -> Nod
 #[cfg(test)]
 mod tests {
     use super::super::mark::tests::mark;
+    use super::super::name::Slot;
     use super::*;
 
     fn definition() -> Definition {
@@ -301,6 +282,30 @@ mod tests {
         assert_eq!(data, [definition.data["data"].clone()]);
         let mac = name::mac(definition.uuid());
         assert_eq!(seen.interfaces, [(mac, Some("metrom".to_owned()))]);
+    }
+
+    #[test]
+    fn a_second_machine_has_an_identity_of_its_own_and_no_data_volume() {
+        let first = definition();
+        let second = Definition {
+            mark: Mark {
+                slot: Slot::Second,
+                ..mark()
+            },
+            data: [(
+                "data".to_owned(),
+                "/p/metrom-shop-dev.2.data.scratch.qcow2".to_owned(),
+            )]
+            .into(),
+            ..definition()
+        };
+        assert_ne!(first.uuid(), second.uuid());
+        let seen = Seen::of(&read(&second.to_xml()), second.uuid());
+        assert_eq!(seen.mark.as_ref(), Some(&second.mark));
+        assert_eq!(seen.data_volumes().count(), 0);
+        assert_eq!(seen.disks.len(), 3, "the guest has a disk in its place");
+        let xml = second.to_xml();
+        assert_eq!(xml.at("name").unwrap().content(), "metrom-shop-dev.2");
     }
 
     #[test]

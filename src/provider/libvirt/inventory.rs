@@ -33,11 +33,13 @@ pub fn take(conn: &Connect, config: &LibvirtConfig) -> Result<Inventory, Fault> 
             objects: Vec::new(),
             images: BTreeSet::new(),
             missing: BTreeSet::new(),
+            free_memory_mib: None,
             gaps: Vec::new(),
         },
         leases: BTreeMap::new(),
     };
     look.machines()?;
+    look.memory();
     look.network()?;
     look.pool()?;
     Ok(look.inventory)
@@ -158,6 +160,22 @@ impl Look<'_> {
                 .and_then(|network| leases::addresses(&network))
                 .unwrap_or_default()
         })
+    }
+
+    /// What the running machines leave of the host's memory, whoever they belong to: what they may
+    /// take, not what they take just now.
+    fn memory(&mut self) {
+        // A driver that does not know is no gap.
+        let Ok(host) = self.conn.node_info() else {
+            return;
+        };
+        let machines = self.inventory.objects.iter();
+        let taken = machines
+            .filter_map(|object| object.fields.as_machine())
+            .filter(|machine| machine.power != Power::Stopped)
+            .fold(0_u64, |sum, machine| sum.saturating_add(machine.memory_mib));
+        // It is told in KiB.
+        self.inventory.free_memory_mib = Some((host.memory >> 10).saturating_sub(taken));
     }
 
     fn network(&mut self) -> Result<(), Fault> {

@@ -1,9 +1,7 @@
-//! Machines: created, started, stopped, resized, deleted.
+//! Machines: found, started, stopped, resized, deleted.
 //!
 //! Each function may be repeated, and may be killed between any two calls. What is not ours is
 //! found out right before anything is changed.
-
-use std::collections::BTreeMap;
 
 use uuid::Uuid;
 use virt::connect::Connect;
@@ -12,157 +10,15 @@ use virt::error::ErrorNumber;
 use virt::storage_pool::StoragePool;
 use virt::sys;
 
-use super::domain::{Definition, Seen, resized};
+use super::PoolConfig;
+use super::domain::resized;
 use super::fault::{Fault, found};
 use super::inventory::is_paused;
-use super::kvm::Accel;
 use super::mark::Mark;
-use super::name::{self, DataVolume};
-use super::storage::{self, Format, MIB, NewVolume};
+use super::name::{self, Slot};
+use super::storage::{self, MIB};
 use super::xml::Node;
-use super::{PoolConfig, image, volume};
-use crate::model::{Key, LiveId, MachineSpec, Stamp, Subject};
-use crate::port::{SeedMaker, SeedRequest};
-
-/// Device letters `c` to `z` are left for data volumes.
-const MAX_VOLUMES: usize = 24;
-
-/// A machine to be made.
-pub struct Order<'a> {
-    pub spec: &'a MachineSpec,
-    pub stamp: &'a Stamp,
-    pub volumes: &'a [Subject],
-    pub accel: Accel,
-    pub network: &'a str,
-    pub seeds: &'a dyn SeedMaker,
-}
-
-/// Makes the machine and starts it.
-///
-/// Everything that belongs to the machine is made before its definition, and the definition is
-/// one call: a domain of ours is always whole, and what lies about without one is overwritten.
-pub fn create(conn: &Connect, config: &PoolConfig, order: &Order<'_>) -> Result<LiveId, Fault> {
-    if let Some(id) = take_over(conn, order.stamp)? {
-        return Ok(id);
-    }
-    let definition = furnish(conn, config, order)?;
-    let domain = conn.define_domain_xml(&definition.to_xml().to_string())?;
-    boot(conn, &domain)?;
-    Ok(LiveId(definition.uuid().to_string()))
-}
-
-/// Takes over our machine and starts it, if it is there already.
-///
-/// # Errors
-/// [`Fault::Foreign`] when something else has its identity or its name.
-pub fn take_over(conn: &Connect, stamp: &Stamp) -> Result<Option<LiveId>, Fault> {
-    let uuid = name::machine_uuid(&stamp.owner, &stamp.env);
-    let name = name::domain(&stamp.env);
-    let foreign = || Fault::Foreign(format!("a machine called `{name}`"));
-    match found(conn.lookup_domain_by_uuid(uuid))? {
-        Some(domain) if mark(&domain)?.is_some() => {
-            boot(conn, &domain)?;
-            Ok(Some(LiveId(uuid.to_string())))
-        }
-        Some(_) => Err(foreign()),
-        None if found(conn.lookup_domain_by_name(&name))?.is_some() => Err(foreign()),
-        None => Ok(None),
-    }
-}
-
-/// Makes the volumes of a machine and says how it is to be defined.
-fn furnish(conn: &Connect, config: &PoolConfig, order: &Order<'_>) -> Result<Definition, Fault> {
-    let Stamp { owner, env, .. } = order.stamp;
-    let uuid = name::machine_uuid(owner, env);
-    let pool = storage::pool(conn, config)?;
-    let base = image::base(conn, &pool, &order.spec.image)?;
-    let data = data_volumes(&pool, order)?;
-
-    let root = name::root_volume(env);
-    require_unused(conn, &pool, &root)?;
-    let capacity = order.spec.disk_mib * MIB;
-    if capacity < base.capacity {
-        let (image, needed) = (&order.spec.image.name, base.capacity.div_ceil(MIB));
-        return Err(Fault::Refused(format!(
-            "a disk of {} MiB is smaller than the {needed} MiB of image {image}; make `disk` larger",
-            order.spec.disk_mib
-        )));
-    }
-    let overlay = NewVolume {
-        name: &root,
-        format: Format::Overlay { base: &base.disk },
-        capacity,
-    };
-    let root = storage::create_anew(&pool, &overlay)?;
-    let seed = order.seeds.make(&SeedRequest {
-        owner: owner.clone(),
-        env: env.clone(),
-        hostname: env.to_string(),
-        instance: format!("{uuid}-{}", order.stamp.created.as_second()),
-        mac: name::mac(uuid),
-        volumes: data.keys().map(|v| (v.clone(), name::device(v))).collect(),
-    });
-    let seed = seed.map_err(|error| Fault::Refused(error.to_string()))?;
-    let drive = storage::put(conn, &pool, &name::seed_volume(env), &seed.image)?;
-    let console = storage::put(conn, &pool, &name::console_volume(env), b"")?;
-    Ok(Definition {
-        mark: Mark {
-            stamp: order.stamp.clone(),
-            image: order.spec.image.id(),
-            host_key: seed.host_key_public,
-        },
-        accel: order.accel,
-        cpus: order.spec.cpus,
-        memory_mib: order.spec.memory_mib,
-        kernel: base.kernel,
-        root: root.path()?,
-        seed: drive.path()?,
-        console: console.path()?,
-        data,
-        network: order.network.to_owned(),
-    })
-}
-
-/// Paths of the data volumes by their names, each of which must be there and this environment's.
-fn data_volumes(pool: &StoragePool, order: &Order<'_>) -> Result<BTreeMap<String, String>, Fault> {
-    if order.volumes.len() > MAX_VOLUMES {
-        let reason = format!("a machine takes at most {MAX_VOLUMES} data volumes");
-        return Err(Fault::Refused(reason));
-    }
-    let mut data = BTreeMap::new();
-    for subject in order.volumes {
-        let Subject::Live(id) = subject else {
-            let reason = "a volume of the plan has not been made".to_owned();
-            return Err(Fault::Refused(reason));
-        };
-        let (volume, name) = volume::ours(pool, id)?.ok_or_else(|| volume::gone(id))?;
-        let DataVolume { env, owner, .. } = &name;
-        if !order.stamp.is_of(owner, env) {
-            return Err(Fault::Foreign(format!("the volume {id}")));
-        }
-        data.insert(name.volume, volume.path()?);
-    }
-    Ok(data)
-}
-
-/// Makes sure that what has the name of our machine's disk is nobody's disk.
-fn require_unused(conn: &Connect, pool: &StoragePool, name: &str) -> Result<(), Fault> {
-    let Some(remains) = storage::find(pool, name)? else {
-        return Ok(());
-    };
-    let path = remains.path()?;
-    for domain in conn.list_all_domains(0)? {
-        let Ok(xml) = domain.xml_desc(0) else {
-            continue; // It has gone in this moment.
-        };
-        let seen = Seen::of(&Node::parse(&xml)?, domain.uuid()?);
-        if seen.disks.contains(&path) {
-            let user = domain.name()?;
-            return Err(Fault::Foreign(format!("a disk {path}, used by `{user}`,")));
-        }
-    }
-    Ok(())
-}
+use crate::model::{EnvName, Key, LiveId, Stamp};
 
 /// Starts a machine of ours.
 pub fn start(conn: &Connect, id: &LiveId) -> Result<(), Fault> {
@@ -170,7 +26,8 @@ pub fn start(conn: &Connect, id: &LiveId) -> Result<(), Fault> {
     boot(conn, &domain)
 }
 
-fn boot(conn: &Connect, domain: &Domain) -> Result<(), Fault> {
+/// Lets a machine run that is stopped or paused.
+pub fn boot(conn: &Connect, domain: &Domain) -> Result<(), Fault> {
     if is_paused(domain)? {
         return resume(domain);
     }
@@ -258,18 +115,22 @@ pub fn resize(
     if domain.is_active()? {
         return Err(Fault::Moved(format!("the machine {id}, running again,")));
     }
-    let flags = sys::VIR_DOMAIN_XML_INACTIVE | sys::VIR_DOMAIN_XML_SECURE;
-    let definition = Node::parse(&domain.xml_desc(flags)?)?;
     let mark = Mark {
         stamp: stamp.clone(),
         ..mark
     };
-    let definition = resized(definition, cpus, memory_mib, &mark);
+    let definition = resized(definition(&domain)?, cpus, memory_mib, &mark);
     conn.define_domain_xml(&definition.to_string())?;
     Ok(())
 }
 
-/// Ends a machine of ours with its own disk and seed; data volumes stay.
+/// How a machine is defined, as it may be changed and defined again.
+pub fn definition(domain: &Domain) -> Result<Node, Fault> {
+    let flags = sys::VIR_DOMAIN_XML_INACTIVE | sys::VIR_DOMAIN_XML_SECURE;
+    Ok(Node::parse(&domain.xml_desc(flags)?)?)
+}
+
+/// Ends a machine of ours with its own disk, seed and scratch volumes; data volumes stay.
 ///
 /// The definition goes last but for its remains: killed in between, the machine is still seen and
 /// deleted again.
@@ -280,18 +141,29 @@ pub fn delete(conn: &Connect, config: &PoolConfig, id: &LiveId) -> Result<(), Fa
     let mark = mark(&domain)?.ok_or_else(|| Fault::Foreign(format!("the machine {id}")))?;
     force_off(conn, id)?;
     let pool = storage::pool(conn, config)?;
-    let env = &mark.stamp.env;
-    storage::delete(&pool, &name::root_volume(env))?;
-    storage::delete(&pool, &name::seed_volume(env))?;
+    let (env, slot) = (&mark.stamp.env, mark.slot);
+    storage::delete(&pool, &name::root_volume(env, slot))?;
+    storage::delete(&pool, &name::seed_volume(env, slot))?;
+    delete_scratch(&pool, env, slot)?;
     let everything = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
         | sys::VIR_DOMAIN_UNDEFINE_NVRAM;
-    delete_console(&pool, &name::console_volume(env));
+    delete_console(&pool, &name::console_volume(env, slot));
     match domain.undefine_flags(everything) {
         Err(error) if find(conn, id)?.is_some() => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+fn delete_scratch(pool: &StoragePool, env: &EnvName, slot: Slot) -> Result<(), Fault> {
+    for volume in pool.list_all_volumes(0)? {
+        let name = volume.name()?;
+        if name::is_scratch_of(&name, env, slot) {
+            storage::delete(pool, &name)?;
+        }
+    }
+    Ok(())
 }
 
 /// The log and what libvirt has rotated of it, as far as it can be had: nothing depends on it.
@@ -321,7 +193,8 @@ pub fn find(conn: &Connect, id: &LiveId) -> Result<Option<Domain>, Fault> {
     }
 }
 
-fn mark(domain: &Domain) -> Result<Option<Mark>, Fault> {
+/// Our mark on a domain, if it carries one.
+pub fn mark(domain: &Domain) -> Result<Option<Mark>, Fault> {
     let xml = Node::parse(&domain.xml_desc(0)?)?;
     Ok(Mark::of(&xml, domain.uuid()?))
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::name;
+use super::name::Slot;
 use super::xml::Node;
 use crate::model::{Key, Stamp};
 
@@ -13,6 +13,8 @@ const NAMESPACE: &str = "https://metrom.dev/xmlns/libvirt/1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     pub stamp: Stamp,
+    /// Where it lives; not written, since its identity says it.
+    pub slot: Slot,
     /// The base image, by [`crate::model::ImageSpec::id`].
     pub image: String,
     /// The machine's public host key.
@@ -25,6 +27,7 @@ impl Mark {
     pub fn metadata(&self) -> Node {
         let Self {
             stamp,
+            slot: _,
             image,
             host_key,
         } = self;
@@ -48,11 +51,11 @@ impl Mark {
             return None;
         }
         let stamp: Stamp = serde_json::from_str(machine.at("metrom:stamp")?.content()).ok()?;
-        let is_meant =
-            stamp.key == Key::Machine && name::machine_uuid(&stamp.owner, &stamp.env) == uuid;
+        let slot = Slot::of(&stamp.owner, &stamp.env, uuid)?;
         let text = |name| machine.at(name).map(|node| node.content().to_owned());
-        is_meant.then_some(Self {
+        (stamp.key == Key::Machine).then_some(Self {
             stamp,
+            slot,
             image: text("metrom:image")?,
             host_key: text("metrom:hostkey")?,
         })
@@ -61,6 +64,7 @@ impl Mark {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::name;
     use super::*;
     use crate::model::{Digest, EnvName, OwnerName, Timestamp};
 
@@ -75,13 +79,14 @@ pub(super) mod tests {
                 created: Timestamp::from_second(1_764_000_000).unwrap(),
                 born: None,
             },
+            slot: Slot::First,
             image: "debian-13-0123456789ab".into(),
             host_key: "ssh-ed25519 AAAA root@shop".into(),
         }
     }
 
     fn uuid(mark: &Mark) -> Uuid {
-        name::machine_uuid(&mark.stamp.owner, &mark.stamp.env)
+        name::machine_uuid(&mark.stamp.owner, &mark.stamp.env, mark.slot)
     }
 
     fn read(metadata: Node, uuid: Uuid) -> Option<Mark> {
@@ -90,9 +95,11 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_mark_survives_the_way_through_xml() {
-        let mark = mark();
-        assert_eq!(read(mark.metadata(), uuid(&mark)), Some(mark));
+    fn a_mark_survives_the_way_through_xml_in_either_slot() {
+        for slot in Slot::ALL {
+            let mark = Mark { slot, ..mark() };
+            assert_eq!(read(mark.metadata(), uuid(&mark)), Some(mark));
+        }
     }
 
     #[test]

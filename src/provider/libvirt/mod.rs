@@ -4,12 +4,20 @@
 //! carries our mark; see the table in `ARCHITECTURE.md`. Everything goes through libvirt's own
 //! calls and streams: no file of the host is opened, so a remote connection works as well.
 //!
-//! Reading order: [`name`] and [`domain`] (pure: what things are called and how they are written),
-//! [`link`] (the connection's thread), [`inventory`], then one file per kind of action.
+//! An environment has two slots for machines: a new one may be tried beside the one that is there.
+//! It has scratch volumes until the data volumes are handed over to it.
+//!
+//! Reading order: [`name`], [`domain`] and [`disk`] (pure: what things are called and how they are
+//! written), [`link`] (the connection's thread), [`inventory`], then one file per kind of action.
 
+mod attached;
+mod config;
 mod console;
+mod create;
+mod disk;
 mod domain;
 mod fault;
+mod handover;
 mod image;
 mod inventory;
 mod kvm;
@@ -31,48 +39,28 @@ use virt::connect::Connect;
 
 use super::Facts;
 use crate::model::{
-    ImageSpec, Inventory, LiveId, LiveMachine, MachineSpec, ProviderAction, ProviderName, Stamp,
-    Subject,
+    Beside, ImageSpec, Inventory, LiveId, LiveMachine, MachineSpec, ProviderAction, ProviderName,
+    Stamp, Subject,
 };
 use crate::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError, SeedMaker};
+use create::{Order, Place};
 use fault::Fault;
 use kvm::{Decision, Knowledge};
 use link::{CHANGE, LOOK, Link, STALL};
 
+pub use config::{LibvirtConfig, NetworkConfig, PoolConfig};
 pub use kvm::{Accel, Accelerator, Trial, Verdict};
 pub use prepare::{Forward, Subnet, SubnetError};
 
 /// How long a machine may take to shut down before it is ended. A guest with Docker and a database
 /// needs some seconds, an emulated one several times that; its data volume deserves the wait.
-const STOP_PATIENCE: Duration = Duration::from_secs(20);
+const STOP_PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a data volume may take to be copied: a hundred GiB on a slow disk.
+const COPY: Duration = Duration::from_secs(3600);
 
 /// How often to look whether a machine has shut down.
 const STOP_LOOK: Duration = Duration::from_millis(500);
-
-/// A libvirt host, as declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LibvirtConfig {
-    pub provider: ProviderName,
-    pub uri: String,
-    pub accelerator: Accelerator,
-    pub pool: PoolConfig,
-    pub network: NetworkConfig,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolConfig {
-    pub name: String,
-    /// Where to make the pool when it is missing; `None`: it must be there.
-    pub path: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkConfig {
-    pub name: String,
-    /// What to make the network of when it is missing; `None`: it must be there.
-    pub subnet: Option<Subnet>,
-    pub forward: Forward,
-}
 
 /// One libvirt host.
 pub struct Libvirt {
@@ -155,31 +143,34 @@ impl Libvirt {
         spec: &MachineSpec,
         stamp: &Stamp,
         volumes: &[Subject],
+        beside: Option<&Beside>,
         journal: &dyn Journal,
     ) -> Result<LiveId, ProviderError> {
-        let wanted = stamp.clone();
+        let (wanted, other) = (stamp.clone(), beside.cloned());
         let there = self.change("create a machine", move |conn, _| {
-            machine::take_over(conn, &wanted)
+            create::take_over(conn, &wanted, other.as_ref())
         });
-        if let Some(id) = there.await? {
+        if let Place::Taken(id) = there.await? {
             journal.line("it is there already");
             return Ok(id);
         }
         let accel = self.accelerate(&spec.image, journal).await?;
         let started = Instant::now();
         let (spec, stamp, volumes) = (spec.clone(), stamp.clone(), volumes.to_vec());
+        let beside = beside.cloned();
         let seeds = Arc::clone(&self.seeds);
         let id = self
             .change("create a machine", move |conn, config| {
-                let order = machine::Order {
+                let order = Order {
                     spec: &spec,
                     stamp: &stamp,
                     volumes: &volumes,
+                    beside: beside.as_ref(),
                     accel,
                     network: &config.network.name,
                     seeds: &*seeds,
                 };
-                machine::create(conn, &config.pool, &order)
+                create::make(conn, &config.pool, &order)
             })
             .await?;
         journal.phase("define", started.elapsed());
@@ -350,6 +341,19 @@ impl Actuator for Libvirt {
                 spec,
                 stamp,
                 token: _,
+                copy_of: Some(original),
+            } => {
+                let config = self.config.pool.clone();
+                let copy = move |conn: &Connect| {
+                    volume::copy(conn, &config, &stamp, spec.size_mib, &original)
+                };
+                return made(self.slow.call(&doing, COPY, copy).await?);
+            }
+            ProviderAction::CreateVolume {
+                spec,
+                stamp,
+                token: _,
+                copy_of: None,
             } => {
                 let create = move |conn: &Connect, config: &LibvirtConfig| {
                     volume::create(conn, &config.pool, &stamp, spec.size_mib)
@@ -374,11 +378,16 @@ impl Actuator for Libvirt {
                 stamp,
                 volumes,
                 token: _,
+                beside,
             } => {
-                return made(
-                    self.create_machine(&spec, &stamp, &volumes, journal)
-                        .await?,
-                );
+                let create = self.create_machine(&spec, &stamp, &volumes, beside.as_ref(), journal);
+                return made(create.await?);
+            }
+            ProviderAction::MoveVolume { id, from, to } => {
+                let hand_over = move |conn: &Connect, config: &LibvirtConfig| {
+                    handover::hand_over(conn, &config.pool, &id, &from, &to)
+                };
+                self.change(&doing, hand_over).await?;
             }
             ProviderAction::StartMachine { id } => {
                 let start = move |conn: &Connect, _: &LibvirtConfig| machine::start(conn, &id);

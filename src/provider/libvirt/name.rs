@@ -15,15 +15,51 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6d65_7472_6f6d_5f8a_9d0e_3b1c_55d2_7a4
 /// virtio-blk tells the guest no more of a serial than this many characters.
 const MAX_SERIAL: usize = 20;
 
-#[must_use]
-pub fn domain(env: &EnvName) -> String {
-    format!("metrom-{env}")
+/// One of the two places that an environment has for a machine: a new one is tried in the place
+/// that is free, and stays there when it is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    First,
+    Second,
 }
 
-/// The identity of an environment's machine: the same after every rebuild, on every host.
+impl Slot {
+    pub const ALL: [Self; 2] = [Self::First, Self::Second];
+
+    /// The slot that has this identity; `None`: it is no machine of that environment.
+    #[must_use]
+    pub fn of(owner: &OwnerName, env: &EnvName, uuid: Uuid) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|slot| machine_uuid(owner, env, *slot) == uuid)
+    }
+
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+
+    /// What it adds to a name.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::First => "",
+            Self::Second => ".2",
+        }
+    }
+}
+
 #[must_use]
-pub fn machine_uuid(owner: &OwnerName, env: &EnvName) -> Uuid {
-    let path = format!("{owner}/{env}/{}", Key::Machine);
+pub fn domain(env: &EnvName, slot: Slot) -> String {
+    format!("metrom-{env}{}", slot.suffix())
+}
+
+/// The identity of the machine in a slot: the same after every rebuild, on every host.
+#[must_use]
+pub fn machine_uuid(owner: &OwnerName, env: &EnvName, slot: Slot) -> Uuid {
+    let path = format!("{owner}/{env}/{}{}", Key::Machine, slot.suffix());
     Uuid::new_v5(&NAMESPACE, path.as_bytes())
 }
 
@@ -35,19 +71,34 @@ pub fn mac(machine: Uuid) -> String {
 }
 
 #[must_use]
-pub fn root_volume(env: &EnvName) -> String {
-    format!("metrom-{env}.root.qcow2")
+pub fn root_volume(env: &EnvName, slot: Slot) -> String {
+    format!("{}.root.qcow2", domain(env, slot))
 }
 
 #[must_use]
-pub fn seed_volume(env: &EnvName) -> String {
-    format!("metrom-{env}.seed.img")
+pub fn seed_volume(env: &EnvName, slot: Slot) -> String {
+    format!("{}.seed.img", domain(env, slot))
 }
 
 /// Where the serial console is written to; a volume, so that it can be read over any connection.
 #[must_use]
-pub fn console_volume(env: &EnvName) -> String {
-    format!("metrom-{env}.console.log")
+pub fn console_volume(env: &EnvName, slot: Slot) -> String {
+    format!("{}.console.log", domain(env, slot))
+}
+
+/// The empty volume that a machine has in place of a data volume while it is tried.
+#[must_use]
+pub fn scratch_volume(env: &EnvName, slot: Slot, volume: &str) -> String {
+    format!("{}.{volume}.scratch.qcow2", domain(env, slot))
+}
+
+/// Whether a volume of this name is such an empty one of that machine.
+#[must_use]
+pub fn is_scratch_of(name: &str, env: &EnvName, slot: Slot) -> bool {
+    name.strip_prefix(&domain(env, slot))
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.strip_suffix(".scratch.qcow2"))
+        .is_some_and(is_label)
 }
 
 /// What the guest calls a data volume: the end of its path below `/dev/disk/by-id/`.
@@ -192,14 +243,16 @@ pub fn completed_image(name: &str) -> Option<&str> {
 /// Whether a volume belongs to a machine or an image rather than being an object of its own.
 #[must_use]
 pub fn is_part(name: &str) -> bool {
-    let is_of_machine = [".root.qcow2", ".seed.img"]
+    let is_of_machine = [".root.qcow2", ".seed.img", ".scratch.qcow2"]
         .iter()
         .any(|end| name.ends_with(end))
         || name.contains(".console.log");
     name.starts_with("metrom-image.") || (name.starts_with("metrom-") && is_of_machine)
 }
 
-fn is_label(text: &str) -> bool {
+/// Whether a text can be a part of a name.
+#[must_use]
+pub fn is_label(text: &str) -> bool {
     EnvName::parse(text).is_ok()
 }
 
@@ -227,6 +280,8 @@ mod tests {
     fn what_we_would_not_write_is_not_ours() {
         for name in [
             "metrom-shop.root.qcow2",
+            "metrom-shop.data.scratch.qcow2",
+            "metrom-shop.2.data.scratch.qcow2",
             "shop.data.acme.1.data.qcow2",
             "metrom-shop.data.acme.007.data.qcow2",
             "metrom-shop.data.acme.+7.data.qcow2",
@@ -242,16 +297,57 @@ mod tests {
 
     #[test]
     fn machines_of_two_repositories_are_two_machines() {
-        let ours = machine_uuid(&owner("acme"), &env("shop"));
-        assert_eq!(ours, machine_uuid(&owner("acme"), &env("shop")));
-        assert_ne!(ours, machine_uuid(&owner("other"), &env("shop")));
-        assert_ne!(ours, machine_uuid(&owner("acme"), &env("shop2")));
+        for slot in Slot::ALL {
+            let ours = machine_uuid(&owner("acme"), &env("shop"), slot);
+            assert_eq!(ours, machine_uuid(&owner("acme"), &env("shop"), slot));
+            assert_ne!(ours, machine_uuid(&owner("other"), &env("shop"), slot));
+            assert_ne!(ours, machine_uuid(&owner("acme"), &env("shop2"), slot));
+        }
+    }
+
+    #[test]
+    fn two_machines_of_one_environment_have_nothing_in_common() {
+        let (first, second) = (Slot::First, Slot::Second);
+        let (owner, env) = (owner("acme"), env("shop"));
+        let uuid = |slot| machine_uuid(&owner, &env, slot);
+        assert_ne!(uuid(first), uuid(second));
+        assert_ne!(mac(uuid(first)), mac(uuid(second)));
+        for name in [domain, root_volume, seed_volume, console_volume] {
+            assert_ne!(name(&env, first), name(&env, second));
+        }
+        assert_eq!(domain(&env, second), "metrom-shop.2");
+        assert_eq!(root_volume(&env, second), "metrom-shop.2.root.qcow2");
+    }
+
+    #[test]
+    fn a_slot_is_known_by_the_identity_of_its_machine() {
+        let (owner, env) = (owner("acme"), env("shop"));
+        for slot in Slot::ALL {
+            let uuid = machine_uuid(&owner, &env, slot);
+            assert_eq!(Slot::of(&owner, &env, uuid), Some(slot));
+        }
+        assert_eq!(Slot::of(&owner, &env, Uuid::from_u128(7)), None);
+    }
+
+    #[test]
+    fn a_scratch_volume_is_a_part_of_one_machine() {
+        let env = env("shop");
+        // A volume may be called like the end of the second machine's name.
+        for volume in ["data", "2"] {
+            for slot in Slot::ALL {
+                let name = scratch_volume(&env, slot, volume);
+                assert!(is_part(&name), "{name}");
+                assert!(is_scratch_of(&name, &env, slot), "{name}");
+                assert!(!is_scratch_of(&name, &env, slot.other()), "{name}");
+            }
+        }
+        assert!(!is_scratch_of("metrom-shop.root.qcow2", &env, Slot::First));
     }
 
     #[test]
     fn the_identity_of_a_machine_never_changes() {
         // Another value here would make every existing machine foreign.
-        let uuid = machine_uuid(&owner("acme"), &env("shop"));
+        let uuid = machine_uuid(&owner("acme"), &env("shop"), Slot::First);
         assert_eq!(uuid.to_string(), "9dce712c-757a-5d96-8625-f4380af46db1");
         assert_eq!(mac(uuid), "52:54:00:f4:6d:b1");
     }

@@ -62,6 +62,18 @@ pub fn create(pool: &StoragePool, new: &NewVolume<'_>) -> Result<StorageVol, Fau
     made.map_err(|error| explain_room(pool, TABLES, error.into()))
 }
 
+/// Makes a volume with what another one contains; it must not exist.
+pub fn create_copy(
+    pool: &StoragePool,
+    new: &NewVolume<'_>,
+    from: &StorageVol,
+) -> Result<StorageVol, Fault> {
+    let xml = new.to_xml().to_string();
+    let made = StorageVol::create_xml_from(pool, &xml, from, 0);
+    let size = physical(from).unwrap_or(TABLES);
+    made.map_err(|error| explain_room(pool, size, error.into()))
+}
+
 /// Makes a volume in place of what an interrupted attempt left under its name.
 pub fn create_anew(pool: &StoragePool, new: &NewVolume<'_>) -> Result<StorageVol, Fault> {
     delete(pool, new.name)?;

@@ -6,12 +6,12 @@ use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
 use virt::sys;
 
-use super::PoolConfig;
 use super::domain::Seen;
 use super::fault::{Fault, found};
-use super::name::{self, DataVolume};
+use super::name::{self, DataVolume, Slot};
 use super::storage::{self, Format, MIB, NewVolume};
 use super::xml::Node;
+use super::{PoolConfig, attached};
 use crate::model::{LiveId, Stamp};
 
 /// Makes the volume, or takes over the one that is there for the same resource.
@@ -41,6 +41,40 @@ pub fn create(
         capacity: size_mib * MIB,
     };
     Ok(LiveId(storage::create(&pool, &new)?.key()?))
+}
+
+/// Makes the volume as a copy of another, which no running machine may have.
+///
+/// **Guarantees.** Repeated, it copies again: only a copy that was never confirmed is made twice, and
+/// it may be half of one.
+pub fn copy(
+    conn: &Connect,
+    config: &PoolConfig,
+    stamp: &Stamp,
+    size_mib: u64,
+    original: &LiveId,
+) -> Result<LiveId, Fault> {
+    let name = DataVolume::of(stamp)
+        .ok_or_else(|| Fault::Refused(format!("`{}` cannot be the name of a volume", stamp.key)))?;
+    let pool = storage::pool(conn, config)?;
+    let (from, its) = ours(&pool, original)?.ok_or_else(|| gone(original))?;
+    if let Some(domain) = user(conn, &its, &original.0)?
+        && domain.is_active()?
+    {
+        return Err(Fault::Moved(format!(
+            "the machine of {}, running,",
+            its.env
+        )));
+    }
+    let name = name.to_string();
+    attached::require_unused(conn, &pool, &name)?;
+    storage::delete(&pool, &name)?;
+    let new = NewVolume {
+        name: &name,
+        format: Format::Qcow2,
+        capacity: from.info()?.capacity.max(size_mib * MIB),
+    };
+    Ok(LiveId(storage::create_copy(&pool, &new, &from)?.key()?))
 }
 
 /// The oldest volume of the same resource.
@@ -110,13 +144,17 @@ pub fn gone(id: &LiveId) -> Fault {
     Fault::Moved(format!("the volume {id}"))
 }
 
-/// The machine of the volume's environment, if it has this volume attached.
+/// The machine of the volume's environment that has this volume attached.
 fn user(conn: &Connect, name: &DataVolume, path: &str) -> Result<Option<Domain>, Fault> {
-    let uuid = name::machine_uuid(&name.owner, &name.env);
-    let Some(domain) = found(conn.lookup_domain_by_uuid(uuid))? else {
-        return Ok(None);
-    };
-    let seen = Seen::of(&Node::parse(&domain.xml_desc(0)?)?, uuid);
-    let is_user = seen.disks.iter().any(|disk| disk == path);
-    Ok(is_user.then_some(domain))
+    for slot in Slot::ALL {
+        let uuid = name::machine_uuid(&name.owner, &name.env, slot);
+        let Some(domain) = found(conn.lookup_domain_by_uuid(uuid))? else {
+            continue;
+        };
+        let seen = Seen::of(&Node::parse(&domain.xml_desc(0)?)?, uuid);
+        if seen.disks.iter().any(|disk| disk == path) {
+            return Ok(Some(domain));
+        }
+    }
+    Ok(None)
 }

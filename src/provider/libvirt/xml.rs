@@ -65,6 +65,16 @@ impl Node {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Gives an attribute another value, or adds it.
+    pub fn set(&mut self, attribute: &str, value: impl fmt::Display) {
+        let value = value.to_string();
+        let there = self.attributes.iter_mut().find(|(key, _)| key == attribute);
+        match there {
+            Some((_, there)) => *there = value,
+            None => self.attributes.push((attribute.to_owned(), value)),
+        }
+    }
+
     #[must_use]
     pub fn content(&self) -> &str {
         self.text.trim()
@@ -78,9 +88,33 @@ impl Node {
         })
     }
 
+    /// The first child of that name, to be changed.
+    pub fn child_mut(&mut self, name: &str) -> Option<&mut Self> {
+        self.children.iter_mut().find(|c| c.name == name)
+    }
+
     /// The children of that name.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)
+    }
+
+    /// The children of that name, to be changed.
+    pub fn all_mut<'a>(&'a mut self, name: &'a str) -> impl Iterator<Item = &'a mut Self> {
+        self.children
+            .iter_mut()
+            .filter(move |child| child.name == name)
+    }
+
+    /// Takes the children of that name out that are meant.
+    pub fn remove(&mut self, name: &str, is_meant: impl Fn(&Self) -> bool) {
+        self.children.retain(|c| c.name != name || !is_meant(c));
+    }
+
+    /// Puts the child behind the last one of its name, or at the end.
+    pub fn insert(&mut self, child: Self) {
+        let last = self.children.iter().rposition(|c| c.name == child.name);
+        let place = last.map_or(self.children.len(), |at| at + 1);
+        self.children.insert(place, child);
     }
 
     /// Puts the child where the first one of its name is, or at the end; others of the name go.
@@ -214,6 +248,24 @@ mod tests {
         let mut node = Node::parse("<a><b>1</b><c/><b>2</b></a>").unwrap();
         node.replace(Node::new("b").text(3));
         assert_eq!(node.to_string(), "<a><b>3</b><c/></a>");
+    }
+
+    #[test]
+    fn a_child_is_put_behind_its_like_and_taken_out_alone() {
+        let mut node = Node::parse("<a><b>1</b><c/></a>").unwrap();
+        node.insert(Node::new("b").text(2));
+        node.insert(Node::new("d"));
+        assert_eq!(node.to_string(), "<a><b>1</b><b>2</b><c/><d/></a>");
+        node.remove("b", |b| b.content() == "1");
+        assert_eq!(node.to_string(), "<a><b>2</b><c/><d/></a>");
+    }
+
+    #[test]
+    fn an_attribute_is_changed_in_its_place() {
+        let mut node = Node::new("a").with("b", 1).with("c", 2);
+        node.set("b", 3);
+        node.set("d", 4);
+        assert_eq!(node.to_string(), r#"<a b="3" c="2" d="4"/>"#);
     }
 
     #[test]

@@ -210,13 +210,27 @@ impl Bed {
         Ok(answer.body)
     }
 
+    /// The machine that has the data, by its name.
+    pub fn domain(&self) -> Result<String, String> {
+        let has_data = |domain: &&String| {
+            let disks = host::virsh(&["domblklist", domain]);
+            disks.contains(&format!(".data.{OWNER}."))
+        };
+        let domains = host::domains(ENV);
+        let domain = domains.iter().find(has_data);
+        domain
+            .cloned()
+            .ok_or_else(|| format!("none of {domains:?} has the data"))
+    }
+
     /// The machine's address, as its network knows it.
     pub fn address(&self) -> Result<String, String> {
-        let leases = host::virsh(&["domifaddr", DOMAIN]);
+        let domain = self.domain()?;
+        let leases = host::virsh(&["domifaddr", &domain]);
         let address = leases
             .split_whitespace()
             .find_map(|word| word.split_once('/'));
-        let (address, _) = address.ok_or_else(|| format!("{DOMAIN} has no address: {leases}"))?;
+        let (address, _) = address.ok_or_else(|| format!("{domain} has no address: {leases}"))?;
         Ok(address.to_owned())
     }
 
@@ -237,14 +251,12 @@ impl Bed {
 
     /// Keeps what goes away with the machine.
     pub fn gather_machine(&self) {
-        std::fs::write(
-            self.gathered("console").with_extension("log"),
-            host::console(ENV),
-        )
-        .unwrap();
-        let definition = host::virsh(&["dumpxml", "--security-info", DOMAIN]);
+        let domain = self.domain().unwrap();
+        let console = self.gathered("console").with_extension("log");
+        std::fs::write(console, host::console(&domain)).unwrap();
+        let definition = host::virsh(&["dumpxml", "--security-info", &domain]);
         std::fs::write(self.gathered("domain").with_extension("xml"), definition).unwrap();
-        let seed = host::path(&format!("{DOMAIN}.seed.img"));
+        let seed = host::path(&format!("{domain}.seed.img"));
         std::fs::copy(seed, self.gathered("seed").with_extension("img")).unwrap();
     }
 
@@ -281,7 +293,10 @@ impl Drop for Bed {
             let log = self.serve.as_ref().map_or(String::new(), Running::log);
             eprintln!("--- what the program said last\n{}", self.last_words());
             eprintln!("--- the end of the log of serve\n{}", tail(&log, 40));
-            eprintln!("--- the end of the console\n{}", host::end_of_console(ENV));
+            eprintln!(
+                "--- the end of the console\n{}",
+                host::end_of_console(DOMAIN)
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How the environment comes to be.
 
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -35,10 +36,10 @@ pub fn a_plan_says_what_will_be_made_and_makes_nothing(bed: &mut Bed) {
 }
 
 pub fn killed_twice_amid_creation_it_makes_one_machine_with_one_volume(bed: &mut Bed) {
-    kill_apply_when(bed, "the machine's disk", || {
+    kill_apply_when(bed, "the machine's disk", CHANGE, || {
         host::files().contains(&format!("{DOMAIN}.root.qcow2"))
     });
-    kill_apply_when(bed, "the machine", || host::is_running(DOMAIN));
+    kill_apply_when(bed, "the machine", CHANGE, || host::is_running(DOMAIN));
     let volumes = host::data_volumes(OWNER, ENV);
 
     let applied = bed.metrom_within(BOOT, &["apply", ENV, "-o", "json"]);
@@ -67,9 +68,14 @@ pub fn killed_twice_amid_creation_it_makes_one_machine_with_one_volume(bed: &mut
 }
 
 /// Starts an `apply` and kills it at the moment when something is there.
-fn kill_apply_when(bed: &Bed, what: &str, mut is_there: impl FnMut() -> bool) {
+pub fn kill_apply_when(
+    bed: &Bed,
+    what: &str,
+    within: Duration,
+    mut is_there: impl FnMut() -> bool,
+) {
     let apply = bed.start(&["apply", ENV]);
-    until_met(what, CHANGE, || {
+    until_met(what, within, || {
         apply.require_running();
         seen(is_there(), "not yet")
     });

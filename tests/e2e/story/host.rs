@@ -72,14 +72,14 @@ pub fn data_volumes(owner: &str, env: &str) -> Vec<String> {
         .collect()
 }
 
-/// The serial console of an environment's machine, as far as it is kept.
-pub fn console(env: &str) -> String {
-    let log = std::fs::read(path(&format!("metrom-{env}.console.log"))).unwrap_or_default();
+/// The serial console of a machine, as far as it is kept.
+pub fn console(domain: &str) -> String {
+    let log = std::fs::read(path(&format!("{domain}.console.log"))).unwrap_or_default();
     String::from_utf8_lossy(&log).into_owned()
 }
 
-pub fn end_of_console(env: &str) -> String {
-    tail(&console(env), 40)
+pub fn end_of_console(domain: &str) -> String {
+    tail(&console(domain), 40)
 }
 
 /// What was on the host before us and must stay as it is.

@@ -143,9 +143,9 @@ pub fn put_to_sleep_it_is_shut_down_in_good_order_and_woken_it_has_its_data(bed:
         .with_code(0);
     assert!(!host::is_running(DOMAIN), "it runs");
     assert!(
-        host::end_of_console(ENV).contains("Power down"),
+        host::end_of_console(DOMAIN).contains("Power down"),
         "it was cut off: {}",
-        host::end_of_console(ENV)
+        host::end_of_console(DOMAIN)
     );
     let environment = bed.environment().unwrap();
     assert_eq!(environment["status"], "asleep", "{environment}");

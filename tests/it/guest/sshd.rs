@@ -43,10 +43,12 @@ impl Sshd {
         let _ = std::fs::create_dir_all("/run/sshd");
         let port = free_port();
         let at = folder.path().display();
+        // A test may put programs of its own before those of this machine.
+        let programs = std::env::var("PATH").unwrap_or_default();
         let config = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {at}/host_key\nPidFile none\nUsePAM no\n\
              AuthorizedKeysFile {at}/authorized_keys\nStrictModes no\n\
-             PermitRootLogin prohibit-password\n"
+             PermitRootLogin prohibit-password\nSetEnv \"PATH={at}/bin:{programs}\"\n"
         );
         std::fs::write(path("sshd_config"), config).unwrap();
         let child = Command::new("/usr/sbin/sshd")

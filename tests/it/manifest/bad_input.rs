@@ -202,6 +202,19 @@ fn aliases_of_aliases_of_aliases() {
 }
 
 #[test]
+fn a_word_where_fields_are_wanted() {
+    let catalog = load_beside_good(Repo::small().with(
+        "environments/dev.yaml",
+        environment("dev", "{template: web, update: phoenix}"),
+    ));
+    assert_eq!(
+        lines(&catalog),
+        ["environments/dev.yaml:4:31: `spec.update` must be a map, not a text"]
+    );
+    assert_eq!(standing(&catalog, "dev"), Standing::Broken);
+}
+
+#[test]
 fn values_deep_in_one_another() {
     let text = format!(
         "{}x: {}{}\n",

@@ -1,10 +1,12 @@
 //! What should be, at an instant.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use metrom::manifest::{Catalog, Facts, references, render};
 use metrom::model::{
-    ComposeSource, Desired, ImageOrigin, Key, SecretRef, Spec, StackSpec, Timestamp, Variable,
+    ComposeSource, Desired, ImageOrigin, Key, SecretRef, Spec, StackSpec, Strategy, Timestamp,
+    Update, Variable,
 };
 
 use super::support::{COMPOSE, HOST, METROM, Repo, env, environment, lines, revision};
@@ -49,7 +51,10 @@ fn full() -> Repo {
     let settings = METROM.replace(
         "{}",
         "
-  defaults: {placement: lab, machine: {image: debian-13, cpus: 3, memory: 3GiB, disk: 30GiB}}
+  defaults:
+    placement: lab
+    machine: {image: debian-13, cpus: 3, memory: 3GiB, disk: 30GiB}
+    update: {machine: phoenix, every: 4w}
   access: {user: team, authorizedKeys: [ssh-ed25519 AAAAone alice]}
   registries:
     mirrors: ['http://10.77.0.1:5000']
@@ -74,6 +79,7 @@ spec:
   machine: {cpus: 5}
   sources: [{name: app, url: 'https://git.example.org/fork.git', ref: topic/x}]
   access: {authorizedKeys: [ssh-ed25519 AAAAtwo bob]}
+  update: {stack: in-place, every: 1w}
   expires: 2026-12-24T18:00:00+09:00";
     Repo::small()
         .with("metrom.yaml", settings)
@@ -139,6 +145,17 @@ fn values_come_from_the_environment_then_the_template_then_the_repository_then_m
     assert!(
         matches!(&machine.image.origin, ImageOrigin::Build(recipe) if recipe.suite == "trixie")
     );
+}
+
+#[test]
+fn an_environment_and_its_repository_say_together_how_it_is_updated() {
+    let desired = render_at_noon(&full().load(), "dev");
+    let expected = Update {
+        machine: Strategy::Phoenix,
+        stack: Strategy::InPlace,
+        every: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+    };
+    assert_eq!(desired.update, expected);
 }
 
 #[test]

@@ -113,13 +113,14 @@ fn full_documents() -> Vec<Value> {
     let document = |kind: &str, spec: Value| json!({"apiVersion": "metrom.dev/v1", "kind": kind, "metadata": {"name": "x"}, "spec": spec});
     let machine =
         json!({"image": "debian-13", "cpus": 2, "memory": "1GiB", "disk": "8GiB", "data": "4GiB"});
+    let update = json!({"machine": "phoenix", "stack": "in-place", "every": "7d"});
     let access = json!({"user": "dev", "authorizedKeys": ["ssh-ed25519 AAAAx y"]});
     let source = json!({"name": "app", "url": "https://x/app.git", "ref": "main"});
     vec![
         document(
             "Repository",
             json!({
-                "defaults": {"placement": "lab", "machine": machine}, "access": access, "poll": "5m",
+                "defaults": {"placement": "lab", "machine": machine, "update": update}, "access": access, "poll": "5m",
                 "registries": {"mirrors": ["http://m:5000"], "insecure": ["m:5000"], "logins": [{"server": "s", "username": "u", "password": {"fromEnv": "P"}}]},
                 "policies": {"retain": "forever", "concurrency": 3},
             }),
@@ -151,7 +152,7 @@ fn full_documents() -> Vec<Value> {
         document(
             "Environment",
             json!({
-                "project": "p", "placement": "lab", "template": "t", "machine": machine, "sources": [source], "access": access, "expires": "2026-12-24T18:00:00Z",
+                "project": "p", "placement": "lab", "template": "t", "machine": machine, "sources": [source], "access": access, "expires": "2026-12-24T18:00:00Z", "update": update,
                 "parameters": {"A": "x", "B": 1, "C": true, "S": {"fromFile": "/s"}},
             }),
         ),

@@ -1,7 +1,10 @@
-//! Office hours, holidays, lifetimes and what is kept: as they are written, and as they are not.
+//! Office hours, holidays, lifetimes, what is kept and how things change: as they are written, and
+//! as they are not.
 
-use metrom::manifest::{Facts, Standing, render};
-use metrom::model::{Timestamp, WakingBy};
+use std::time::Duration;
+
+use metrom::manifest::{Catalog, Facts, Standing, What, differences, render};
+use metrom::model::{Strategy, Timestamp, Update, WakingBy};
 
 use super::support::{METROM, Repo, env, environment, lines, standing};
 
@@ -162,4 +165,129 @@ fn a_calendar_that_cannot_be_read_is_named_with_its_line() {
     assert_eq!(standing(&warned, "dev"), Standing::Good);
     let found = lines(&warned).join("\n");
     assert!(found.contains("one event is no holiday"), "{found}");
+}
+
+const HOUR: u64 = 60 * 60;
+
+fn noon() -> Timestamp {
+    "2026-06-01T12:00:00Z".parse().unwrap()
+}
+
+/// A repository with these settings, and this in its environment.
+fn settled(defaults: &str, spec: &str) -> Catalog {
+    let settings = settings(&format!("{{defaults: {{{defaults}}}}}"));
+    let catalog = with(spec).with("metrom.yaml", settings).load();
+    assert_eq!(lines(&catalog), [""; 0], "{defaults} {spec}");
+    catalog
+}
+
+fn update(defaults: &str, spec: &str) -> Update {
+    let catalog = settled(defaults, spec);
+    render(&catalog, &env("dev"), noon(), &Facts::default()).update
+}
+
+#[test]
+fn what_changes_is_brought_about_in_place_unless_somebody_says_otherwise() {
+    let in_place = Update {
+        machine: Strategy::InPlace,
+        stack: Strategy::InPlace,
+        every: None,
+    };
+    assert_eq!(update("", "drift: heal"), in_place);
+    assert_eq!(update("", "update: {}"), in_place);
+    let every = "update: {machine: phoenix, stack: phoenix, every: 7d}";
+    let phoenix = Update {
+        machine: Strategy::Phoenix,
+        stack: Strategy::Phoenix,
+        every: Some(Duration::from_secs(7 * 24 * HOUR)),
+    };
+    assert_eq!(update("", every), phoenix);
+    assert_eq!(update(every, "drift: heal"), phoenix);
+}
+
+#[test]
+fn what_an_environment_does_not_say_of_updates_comes_from_the_repository() {
+    let defaults = "update: {machine: phoenix, every: 4w}";
+    let week = Duration::from_secs(7 * 24 * HOUR);
+    let of_repository = Update {
+        machine: Strategy::Phoenix,
+        stack: Strategy::InPlace,
+        every: Some(4 * week),
+    };
+    assert_eq!(update(defaults, "update: {}"), of_repository);
+    assert_eq!(
+        update(defaults, "update: {every: 1w}"),
+        Update {
+            every: Some(week),
+            ..of_repository
+        }
+    );
+    assert_eq!(
+        update(defaults, "update: {machine: in-place, stack: phoenix}"),
+        Update {
+            machine: Strategy::InPlace,
+            stack: Strategy::Phoenix,
+            ..of_repository
+        }
+    );
+}
+
+#[test]
+fn an_update_that_makes_no_sense_is_met_with_words_and_a_next_move() {
+    let cases = [
+        ("machine: phenix", "did you mean `phoenix`?"),
+        ("stack: inplace", "did you mean `in-place`?"),
+        ("machine: blue-green", "there are `in-place`, `phoenix`"),
+        ("machines: phoenix", "did you mean `machine`?"),
+        ("every: 0s", "`0s` must be more than nothing"),
+        ("every: -1d", "is not a length of time"),
+        ("every: monthly", "is not a length of time"),
+        ("every: 59m", "too early to replace a machine; write `1h`"),
+        ("every: 365000d", "write `3653d` or less, or none at all"),
+        ("every: 99999999999999999999d", "more than can be counted"),
+    ];
+    for (words, expected) in cases {
+        let found = finding(&format!("update: {{{words}}}"));
+        assert!(found.contains(expected), "{words}: {found}");
+        assert!(found.starts_with("environments/dev.yaml:4:"), "{found}");
+    }
+    let settings = settings("{defaults: {update: {every: 30m}}}");
+    let found = Repo::small().with("metrom.yaml", settings).findings();
+    assert_eq!(
+        found,
+        ["metrom.yaml:4:35: `30m` is too early to replace a machine; write `1h` or more"]
+    );
+    for least_and_most in ["every: 1h", "every: 60m", "every: 3653d"] {
+        update("", &format!("update: {{{least_and_most}}}"));
+    }
+}
+
+#[test]
+fn another_way_to_update_is_a_difference_and_saying_the_default_is_none() {
+    let before = settled("", "update: {machine: phoenix, every: 24h}");
+    let after = settled("", "update: {stack: phoenix}");
+    assert!(!before.agrees_on(&env("dev"), &after));
+    let found = differences(&before, &after, noon());
+    let What::Changed(fields) = &found[0].what else {
+        panic!("{found:?}");
+    };
+    let told: Vec<String> = fields
+        .iter()
+        .map(|field| {
+            let text = |value: &Option<String>| value.clone().unwrap_or_default();
+            let (from, to) = (text(&field.from), text(&field.to));
+            format!("{} {}: {from} > {to}", field.key, field.field)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "machine update.every: 1d > ",
+            "machine update.machine: phoenix > in-place",
+            "machine update.stack: in-place > phoenix",
+        ]
+    );
+    let silent = settled("", "drift: heal");
+    let said = settled("update: {stack: phoenix}", "update: {stack: in-place}");
+    assert!(silent.agrees_on(&env("dev"), &said));
 }

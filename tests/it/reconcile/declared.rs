@@ -1,4 +1,4 @@
-//! What random worlds declare about time, and how it is read again.
+//! What random worlds declare about time and updates, and how it is read again.
 
 use std::time::Duration;
 
@@ -22,7 +22,19 @@ pub fn timing(rng: &mut StdRng) -> Vec<String> {
     let lifetime = rng
         .random_bool(0.4)
         .then(|| format!("lifetime: {minutes}m"));
-    hours.into_iter().chain(lifetime).collect()
+    let update = rng.random_bool(0.5).then(|| update(rng));
+    hours.into_iter().chain(lifetime).chain(update).collect()
+}
+
+/// New machines are tried beside the old ones.
+fn update(rng: &mut StdRng) -> String {
+    let stack = ["in-place", "phoenix"][rng.random_range(0..2)];
+    let every = ["", ", every: 1h"][rng.random_range(0..2)];
+    format!("update: {{machine: phoenix, stack: {stack}{every}}}")
+}
+
+pub fn is_reborn(environment: &Environment) -> bool {
+    field(environment, "update: ").is_some()
 }
 
 fn field<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {

@@ -7,7 +7,7 @@ use metrom::port::Store;
 use metrom::world::World;
 use metrom::world::declare::{Declared, Environment};
 
-use super::time::{DAY, apply, declared, lab, memo, plan, power, reasons, shop, world};
+use super::time::{DAY, apply, apply_at, declared, lab, memo, plan, power, reasons, shop, world};
 use super::worlds::{machines, reconciler};
 
 #[test]
@@ -219,4 +219,20 @@ fn what_may_have_been_prolonged_where_nobody_can_read_does_not_end() {
     world.push(wanted.commit(2));
     apply(&world);
     assert_eq!(power(&world), None);
+}
+
+#[test]
+fn what_waits_for_something_else_is_awake_in_its_hours_all_the_same() {
+    let hours = "officeHours: Mon-Fri 09:00-18:00 Europe/Berlin";
+    let mut wanted = declared(&[hours, "protect: true"]);
+    let world = world(&wanted);
+    apply(&world);
+    wanted.environments.get_mut(&shop()).unwrap().image = "debian-12";
+    world.push(wanted.commit(1));
+    apply_at(&world, "2027-01-15T20:00:00Z");
+    assert_eq!(power(&world), Some(Power::Stopped));
+    let report = apply_at(&world, "2027-01-18T08:00:00Z");
+    assert_eq!(power(&world), Some(Power::Running));
+    assert!(reasons(&report).contains("protected"));
+    assert!(plan(&report).is_empty());
 }

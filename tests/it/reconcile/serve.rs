@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{FutureExt, join};
 use metrom::model::{
-    EnvName, EventKind, Outcome, ProviderName, Run, RunState, StepRecord, Trigger,
+    EnvName, EventKind, Outcome, Power, ProviderName, Run, RunState, StepRecord, Trigger,
 };
 use metrom::port::{Clock, Store};
 use metrom::reconcile::{Reconciler, Runner, Wake};
@@ -222,4 +222,41 @@ fn what_still_runs_when_the_grace_time_ends_is_recorded_as_interrupted() {
         "{}",
         last.line
     );
+}
+
+#[test]
+fn at_nine_o_clock_a_hundred_environments_start_and_never_more_at_once_than_allowed() {
+    const AT_ONCE: usize = 5;
+    let mut wanted = Declared {
+        policies: vec![format!("concurrency: {AT_ONCE}")],
+        ..slow(100)
+    };
+    for environment in wanted.environments.values_mut() {
+        let hours = "officeHours: Mon-Fri 09:00-18:00 UTC".to_owned();
+        environment.fields = vec![hours];
+    }
+    let world = World::new(5, &[(lab(), Flavor::Tokens)]);
+    world.push(wanted.commit(0));
+    let mut before = 0;
+    serve(&world, async {
+        world.sleep(Duration::from_secs(3000)).await;
+        before = world.objects(&lab()).len();
+        world.sleep(Duration::from_secs(4 * 3600)).await;
+    });
+    assert_eq!(before, 0, "it was not nine yet");
+    for n in 0..100 {
+        let machines = machines(&world, &lab(), &env(n));
+        let power = machines
+            .first()
+            .map(|m| m.fields.as_machine().unwrap().power);
+        assert_eq!(power, Some(Power::Running), "{n}");
+    }
+    let runs = world.run(async { Store::runs(&world, None, 1000).await.unwrap() });
+    let runs = runs.unwrap();
+    let open_at = |at| {
+        let is_open = |run: &&Run| run.started <= at && run.ended.is_none_or(|end| at < end);
+        runs.iter().filter(is_open).count()
+    };
+    let most = runs.iter().map(|run| open_at(run.started)).max();
+    assert_eq!(most, Some(AT_ONCE), "busy, and no busier");
 }

@@ -77,6 +77,7 @@ pub fn agreement(desired: &Desired, created: Timestamp) -> (Inventory, GuestRepo
         objects: Vec::new(),
         images: BTreeSet::new(),
         missing: BTreeSet::new(),
+        free_memory_mib: None,
         gaps: Vec::new(),
     };
     let mut report = GuestReport::default();

@@ -81,7 +81,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 /// Lets time pass up to an instant, and brings the environment to what it should be then.
-fn apply_at(world: &World, instant: &str) -> SyncReport {
+pub fn apply_at(world: &World, instant: &str) -> SyncReport {
     let pause = at(instant).duration_since(world.now());
     world.pass(Duration::try_from(pause).expect("time passes forward"));
     apply(world)

@@ -21,7 +21,7 @@ use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 
-use super::declared::{hours, lifetime, timing};
+use super::declared::{hours, is_reborn, lifetime, timing};
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 10_000;
@@ -85,6 +85,8 @@ struct Story {
     foreign: Vec<(ProviderName, Object)>,
     /// Environments that were at some time not wanted, so that their end was in order.
     ended: BTreeSet<EnvName>,
+    /// Environments of which there may be a second machine for a while.
+    reborn: BTreeSet<EnvName>,
     /// Somebody took something away behind our back.
     meddled: BTreeSet<EnvName>,
 }
@@ -118,6 +120,7 @@ impl Story {
             commits: 0,
             foreign: Vec::new(),
             ended: BTreeSet::new(),
+            reborn: BTreeSet::new(),
             meddled: BTreeSet::new(),
         };
         story.begin();
@@ -176,6 +179,9 @@ impl Story {
         self.world.push(self.declared.commit(self.commits));
         for name in &self.names {
             let declared = self.declared.environments.get(name);
+            if declared.is_some_and(is_reborn) {
+                self.reborn.insert(name.clone());
+            }
             let may_end = |e: &Environment| e.expires.is_some() || lifetime(e).is_some();
             if declared.is_none_or(may_end) {
                 self.ended.insert(name.clone());
@@ -330,12 +336,22 @@ impl Story {
 
     fn nothing_twice(&self) -> Result<(), String> {
         for provider in &self.hosts {
-            let mut claimed = BTreeMap::new();
+            let mut claimed = BTreeMap::<_, Vec<LiveId>>::new();
+            let mut attached = BTreeMap::new();
             for object in self.world.objects(provider) {
+                let volumes = object.fields.as_machine().map(|machine| &machine.volumes);
+                for volume in volumes.into_iter().flatten() {
+                    if let Some(other) = attached.insert(volume.clone(), object.id.clone()) {
+                        return Err(format!("{volume} is attached to {other}, {}", object.id));
+                    }
+                }
                 let Some(stamp) = object.stamp else { continue };
-                let claim = (stamp.env, stamp.key);
-                if let Some(first) = claimed.insert(claim, object.id.clone()) {
-                    return Err(format!("made twice: {first}, {}", object.id));
+                let may_be_two = stamp.key == Key::Machine && self.reborn.contains(&stamp.env);
+                let most = if may_be_two { 2 } else { 1 };
+                let claims = claimed.entry((stamp.env, stamp.key)).or_default();
+                claims.push(object.id);
+                if claims.len() > most {
+                    return Err(format!("made twice: {claims:?}"));
                 }
             }
         }
@@ -464,6 +480,14 @@ impl Story {
             Some(is_awake) => is_awake,
             None => return Ok(()),
         };
+        let is_off = |object: &Object| {
+            let machine = object.fields.as_machine();
+            machine.is_some_and(|machine| machine.power == Power::Stopped)
+        };
+        if !is_awake && machines.len() == 2 && is_reborn(declared) {
+            let is_asleep = machines.iter().all(is_off);
+            return is_asleep.then_some(()).ok_or(format!("{env} should sleep"));
+        }
         let [machine] = machines.as_slice() else {
             let is_unmade = machines.is_empty() && (!is_awake || lifetime(declared).is_some());
             return match is_unmade {
