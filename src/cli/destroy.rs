@@ -13,7 +13,7 @@ use super::progress::{Detail, Progress};
 use super::wiring::{Wiring, look};
 use super::{Global, chosen, plan};
 use crate::manifest::Standing;
-use crate::model::{EnvName, Held, Key};
+use crate::model::{EnvName, Gap, Held, Key, Scope};
 use crate::reconcile::{Aim, DataVolumes, End, Reconciler, Tick};
 
 /// Deletes the machine of an environment, and with --data its data volumes
@@ -98,7 +98,8 @@ pub async fn run(args: &Destroy, global: &Global) -> Result<Exit> {
 fn left(aim: &Aim, with_data: bool) -> Vec<String> {
     let is_to_go = |held: &&Held| with_data || !matches!(held.key, Key::Volume(_));
     let held = aim.plan.held.iter().filter(is_to_go);
-    let gaps = aim.observed.gaps.iter();
+    let is_of_host = |gap: &&Gap| gap.scope != Scope::Guest;
+    let gaps = aim.observed.gaps.iter().filter(is_of_host);
     held.map(ToString::to_string)
         .chain(gaps.map(|gap| format!("{}; try again when it answers", gap.reason)))
         .collect()

@@ -104,16 +104,18 @@ async fn kept(wiring: &Wiring) -> Result<Vec<Kept>> {
     let tick = viewer.tick(SystemClock.now()).await;
     let mut kept = Vec::new();
     for env in viewer.environments(&tick).await {
-        if let Some(aim) = view(&viewer, &tick, &env).await?.aim {
+        let seen = view(&viewer, &tick, &env).await?;
+        // What may be declared where nobody can read is nobody's to purge.
+        if let Some(aim) = seen.aim.filter(|_| seen.faults.is_empty()) {
             kept.extend(kept_of(&aim));
         }
     }
     Ok(kept)
 }
 
-/// The data of an environment that should not be; none of one that should.
+/// The data of an environment that should not be and has no machine; none of any other.
 fn kept_of(aim: &Aim) -> Vec<Kept> {
-    if aim.desired.provider.is_some() {
+    if aim.desired.provider.is_some() || aim.observed.has_machine() {
         return Vec::new();
     }
     let until = match aim.policy.data_volumes {

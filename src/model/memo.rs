@@ -117,6 +117,10 @@ pub struct Phoenix {
     pub fingerprint: Digest,
     /// When it began, or when the new machine was given the data; `None` while both rest.
     pub since: Option<Timestamp>,
+    /// The first machine was stopped to give its data away, and its services have not been started
+    /// again.
+    #[serde(default)]
+    pub is_handed: bool,
     pub failed: Option<Failure>,
 }
 

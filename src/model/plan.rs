@@ -218,6 +218,27 @@ pub struct Beside {
 }
 
 impl Action {
+    /// Whether it is done to that machine, or in it.
+    #[must_use]
+    pub fn is_on(&self, id: &LiveId) -> bool {
+        match self {
+            Self::Guest { machine, .. } => *machine == Subject::Live(id.clone()),
+            Self::Provider { action, .. } => match action {
+                ProviderAction::StartMachine { id: on }
+                | ProviderAction::StopMachine { id: on }
+                | ProviderAction::ResizeMachine { id: on, .. }
+                | ProviderAction::DeleteMachine { id: on } => on == id,
+                ProviderAction::Prepare { .. }
+                | ProviderAction::ProvideImage { .. }
+                | ProviderAction::CreateVolume { .. }
+                | ProviderAction::GrowVolume { .. }
+                | ProviderAction::DeleteVolume { .. }
+                | ProviderAction::CreateMachine { .. }
+                | ProviderAction::MoveVolume { .. } => false,
+            },
+        }
+    }
+
     /// `+` makes, `-` ends, `~` changes.
     #[must_use]
     pub fn sign(&self) -> char {
@@ -287,7 +308,7 @@ impl fmt::Display for ProviderAction {
                 mib(spec.disk_mib),
                 spec.image.name,
             ),
-            Self::MoveVolume { .. } => f.write_str("hand over to the new machine"),
+            Self::MoveVolume { .. } => f.write_str("hand over to the other machine"),
             Self::StartMachine { .. } => f.write_str("start"),
             Self::StopMachine { .. } => f.write_str("stop"),
             Self::ResizeMachine {

@@ -9,7 +9,7 @@ use super::gate::{DataVolumes, Policy, Prune};
 use super::intent::{Reviewed, review};
 use super::keeper;
 use super::observe::{add_guest, add_guest_gap, assemble};
-use super::phoenix::{self, Look, Seat, Stage};
+use super::phoenix::{self, Look, Seat, Stage, Trying};
 use super::plan::{Attempt, plan};
 use super::remember::{Writing, announcement, writings};
 use super::second;
@@ -37,8 +37,10 @@ pub struct Aim {
     pub until: Option<Timestamp>,
     /// What is to be remembered after this look; to be written by who may.
     pub(super) writings: Vec<Writing>,
-    /// A second machine is being tried or proven: what is remembered of it, should it fail.
-    pub(super) trying: Option<Phoenix>,
+    /// A second machine is being tried or proven.
+    pub(super) trying: Option<Trying>,
+    /// The first machine gets its data back: what is to be remembered when it has them.
+    pub(super) returned: Option<Phoenix>,
     /// What people are to be told of its end.
     pub(super) announcement: Option<Announced>,
     /// Notes of creations after this look; to be written by who may.
@@ -80,17 +82,24 @@ impl Viewer {
         let complete = tick.inventories.complete();
         let is_wanted = |key: &_| desired.resources.contains_key(key);
         let reviewed = review(intents, &observed, &complete, is_wanted, tick.at);
-        let trial = self.look_at_second(&desired, &observed).await;
+        let trial = self.look_at_second(&desired, &observed, &memos).await;
         let look = Look {
             desired: &desired,
             observed: &observed,
             trial: trial.as_ref(),
             intents: &reviewed.open,
             memo: memos.phoenix.as_ref(),
+            is_protected: policy.protected.is_some(),
             attempt,
         };
         let stage = look.stage();
-        let (plan, policy, pause) = self.planned(&stage, &look, policy).await?;
+        let of_two = second::planned(&stage, &look, &policy);
+        let trying = of_two.as_ref().and_then(|_| look.trying(&stage));
+        let returned = of_two.as_ref().and_then(|_| look.returned(&stage));
+        let (plan, policy, pause) = match of_two {
+            Some(plan) => (plan, policy, None),
+            None => self.of_one(&stage, &look, policy).await?,
+        };
         let pause = [pause, look.until(&stage)].into_iter().flatten().min();
         let has_drifted = policy.drift.is_some() && has_drifted(&desired, &observed);
         let is_hidden = tick.inventories.gaps().next().is_some() || !reviewed.open.is_empty();
@@ -108,8 +117,7 @@ impl Viewer {
             ),
             false => Vec::new(),
         };
-        writings.extend(look.writing(&stage).filter(|_| is_current));
-        let trying = look.trying(&stage);
+        writings.extend(look.writing(&stage));
         Ok(Aim {
             now: attempt.at,
             until: until(&desired, &policy, pause, attempt.at),
@@ -123,28 +131,32 @@ impl Viewer {
             writings,
             announcement,
             trying,
+            returned,
         })
     }
 
     /// What is inside a second machine that is tried while the first has the data.
-    async fn look_at_second(&self, desired: &Desired, observed: &Observed) -> Option<Observed> {
-        let pair = phoenix::pair(desired, observed).filter(|pair| pair.seat == Seat::Old)?;
+    async fn look_at_second(
+        &self,
+        desired: &Desired,
+        observed: &Observed,
+        memos: &Memos,
+    ) -> Option<Observed> {
+        let pair = phoenix::pair(desired, observed, memos.phoenix.as_ref());
+        let pair = pair.filter(|pair| pair.seat == Seat::Old)?;
         let mut seen = second::alone(observed, Some(pair.new));
         let desired = second::without_data(desired);
         self.look_inside(&desired, &mut seen).await;
         Some(seen)
     }
 
-    /// The plan of the stage; where that is the ordinary one, with what waits for a second machine.
-    async fn planned(
+    /// The ordinary plan, with what waits for a second machine.
+    async fn of_one(
         &self,
         stage: &Stage<'_>,
         look: &Look<'_>,
         policy: Policy,
     ) -> Result<(Plan, Policy, Option<Timestamp>), StoreError> {
-        if let Some(plan) = second::planned(stage, look, &policy) {
-            return Ok((plan, policy, None));
-        }
         let rebirth = look.hold(stage);
         let policy = Policy { rebirth, ..policy };
         let facts = (look.desired, look.observed, look.intents);

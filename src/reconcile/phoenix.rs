@@ -10,10 +10,12 @@
 //! | the second | is not well yet | no | [`Stage::Prove`] |
 //! | the second | is well | no | the first is a duplicate and ends |
 //! | the second, or neither | | yes | [`Stage::Return`] |
+//! | the first, but its services were stopped | is not well | | [`Stage::Return`] |
 //! | the first | | yes | the second is a duplicate and ends |
 //!
 //! Where the data is decides, and no note of it: after a crash the same table is read again. The
-//! memo only says how long an attempt has been going on, and whether it was given up. Pure.
+//! memo only says how long an attempt has been going on, whether it was given up, and whether the
+//! services of the first machine were stopped for it. What is well is never given up. Pure.
 
 use std::time::Duration;
 
@@ -22,8 +24,8 @@ use super::remember::Writing;
 use super::{keeper, second};
 use crate::model::text::{mib, minute};
 use crate::model::{
-    Cause, Change, Desired, Effect, Failure, FieldChange, Held, Intent, Key, Live, Memo, MemoKind,
-    Observed, Phoenix, Plan, Scope, Spec, Strategy, Timestamp,
+    Cause, Change, Desired, Effect, Failure, FieldChange, Held, Intent, Key, Live, LiveId, Memo,
+    MemoKind, Observed, Phoenix, Plan, Scope, Spec, Strategy, Timestamp,
 };
 
 /// How long a second machine may take to be well, and again with the data: a first boot and
@@ -42,7 +44,17 @@ pub struct Look<'a> {
     pub trial: Option<&'a Observed>,
     pub intents: &'a [Intent],
     pub memo: Option<&'a Phoenix>,
+    /// Nothing of it may be deleted or made anew.
+    pub is_protected: bool,
     pub attempt: &'a Attempt,
+}
+
+/// An attempt that is under way, for whoever sees it fail for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trying {
+    pub memo: Phoenix,
+    /// The first machine, whose troubles say nothing about the second.
+    pub old: LiveId,
 }
 
 /// How far it is.
@@ -79,10 +91,16 @@ pub enum Seat {
     Neither,
 }
 
-/// Both machines, while there are two because one is to take the place of the other.
+/// Both machines, while there are two because one is to take the place of the other, or was when the
+/// attempt began.
 #[must_use]
-pub fn pair<'a>(desired: &Desired, observed: &'a Observed) -> Option<Pair<'a>> {
-    if !is_declared(desired) || is_hidden(desired, observed) || data(desired, observed).is_empty() {
+pub fn pair<'a>(
+    desired: &Desired,
+    observed: &'a Observed,
+    memo: Option<&Phoenix>,
+) -> Option<Pair<'a>> {
+    let is_meant = is_declared(desired) || memo.is_some();
+    if !is_meant || is_hidden(desired, observed) || data(desired, observed).is_empty() {
         return None;
     }
     let [old, new] = keeper::machines(desired, observed)[..] else {
@@ -131,10 +149,14 @@ impl<'a> Look<'a> {
         self.attempt.at
     }
 
+    fn pair(&self) -> Option<Pair<'a>> {
+        pair(self.desired, self.observed, self.memo)
+    }
+
     /// How far it is.
     #[must_use]
     pub fn stage(&self) -> Stage<'a> {
-        match pair(self.desired, self.observed) {
+        match self.pair() {
             Some(pair) if !self.desired.waking.is_awake => Stage::Sleep(pair),
             Some(pair) => self.of(pair),
             None if self.desired.waking.is_awake => self.alone(),
@@ -143,17 +165,19 @@ impl<'a> Look<'a> {
     }
 
     fn of(&self, pair: Pair<'a>) -> Stage<'a> {
-        let is_given_up = self.failure().is_some() || self.is_obsolete(&pair);
-        match (pair.seat, is_given_up) {
-            (Seat::Old, false) if self.trial.is_some_and(|trial| self.is_proven(trial)) => {
-                Stage::HandOver(pair)
-            }
-            (Seat::Old, false) => Stage::Try(self.change(&pair), Some(pair)),
-            (Seat::Neither, false) => Stage::HandOver(pair),
-            (Seat::New, false) if self.is_well_with_data(&pair) => Stage::Ordinary,
-            (Seat::New, false) => Stage::Prove(pair),
-            (Seat::Old, true) if !self.has_stopped(&pair) => Stage::Ordinary,
-            (_, true) => Stage::Return(pair),
+        let is_void = self.recorded().is_some() || self.is_void(&pair);
+        match pair.seat {
+            Seat::New if !is_void && self.is_well_with_data(&pair) => Stage::Ordinary,
+            Seat::Old if !is_void && self.is_proven() => match self.obstacle() {
+                None => Stage::HandOver(pair),
+                Some(reason) => Stage::Waits(self.change(&pair), reason),
+            },
+            Seat::Old if self.is_handed() => Stage::Return(pair),
+            Seat::Old if is_void || self.is_late() => Stage::Ordinary,
+            Seat::Old => Stage::Try(self.change(&pair), Some(pair)),
+            Seat::New | Seat::Neither if is_void || self.is_late() => Stage::Return(pair),
+            Seat::Neither => Stage::HandOver(pair),
+            Seat::New => Stage::Prove(pair),
         }
     }
 
@@ -173,7 +197,7 @@ impl<'a> Look<'a> {
         let Some(old) = old.filter(|old| has_data(old, desired, observed)) else {
             return Stage::Ordinary;
         };
-        let Some(change) = self.wanted(old) else {
+        let Some(change) = self.wanted(old).filter(|_| self.is_resolved()) else {
             return Stage::Ordinary;
         };
         match self.hindrance() {
@@ -212,9 +236,29 @@ impl<'a> Look<'a> {
         ))
     }
 
+    /// What is declared is known to the last commit.
+    fn is_resolved(&self) -> bool {
+        self.desired.unresolved.is_empty()
+    }
+
+    /// What a second machine could not be well with, once it has the data.
+    fn obstacle(&self) -> Option<String> {
+        let resources = self.desired.resources.iter();
+        let work = resources.filter_map(|(key, resource)| {
+            let Spec::Checkout(spec) = &resource.spec else {
+                return None;
+            };
+            let live = self.observed.live.get(key)?.first()?.fields.as_checkout()?;
+            let work = live.local_work.as_ref()?;
+            (live.revision != spec.revision)
+                .then(|| format!("{key}: {work}; commit and push it, or throw it away"))
+        });
+        work.into_iter().next()
+    }
+
     /// Why no second machine may be made now.
     fn hindrance(&self) -> Option<String> {
-        if let Some(Failure { at, reason }) = self.failure() {
+        if let Some(Failure { at, reason }) = self.recorded() {
             let again = at.checked_add(PAUSE).unwrap_or(Timestamp::MAX);
             let is_over = again <= self.now();
             return (!is_over).then(|| {
@@ -225,6 +269,9 @@ impl<'a> Look<'a> {
                     minute(again)
                 )
             });
+        }
+        if let Some(reason) = self.obstacle() {
+            return Some(reason);
         }
         let Spec::Machine(spec) = &self.desired.resources.get(&Key::Machine)?.spec else {
             return None;
@@ -241,79 +288,94 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// The memo, when it is of what is declared now.
+    /// The memo, when it is of what is declared now. Who cannot know what is declared takes it as it
+    /// is.
     fn memo(&self) -> Option<&'a Phoenix> {
         let fingerprint = self.desired.fingerprint();
-        self.memo.filter(|memo| memo.fingerprint == fingerprint)
+        let is_meant = |memo: &&Phoenix| !self.is_resolved() || memo.fingerprint == fingerprint;
+        self.memo.filter(is_meant)
     }
 
-    /// Why this attempt was given up, or has to be now.
-    fn failure(&self) -> Option<Failure> {
-        let memo = self.memo()?;
-        let end = memo.since.and_then(|since| since.checked_add(PROOF).ok());
-        let is_awake = self.desired.waking.is_awake;
-        let is_tried = is_awake && pair(self.desired, self.observed).is_some();
-        let is_late = is_tried && end.is_some_and(|end| end <= self.now());
-        let late = || Failure {
-            at: self.now(),
-            reason: format!("it was not well within {} minutes", PROOF.as_secs() / 60),
-        };
-        memo.failed.clone().or_else(|| is_late.then(late))
+    /// Why the attempt was given up: of two machines whatever was declared then, of one what is
+    /// declared now.
+    fn recorded(&self) -> Option<Failure> {
+        match self.pair() {
+            Some(_) => self.memo?.failed.clone(),
+            None => self.memo()?.failed.clone(),
+        }
     }
 
-    /// The second machine was made from what is no longer declared.
-    fn is_obsolete(&self, pair: &Pair) -> bool {
+    fn is_handed(&self) -> bool {
+        self.memo.is_some_and(|memo| memo.is_handed)
+    }
+
+    /// Whether the time for being well is over.
+    fn is_late(&self) -> bool {
+        let since = self.memo().and_then(|memo| memo.since);
+        let end = since.and_then(|since| since.checked_add(PROOF).ok());
+        end.is_some_and(|end| end <= self.now())
+    }
+
+    /// Nobody wants the second machine any more: it was made from what is no longer declared, or
+    /// nothing is left to be tried, or the first must not go.
+    fn is_void(&self, pair: &Pair) -> bool {
         let wanted = self.desired.resources.get(&Key::Machine);
         let made = pair
             .new
             .stamp
             .as_ref()
             .and_then(|stamp| stamp.digest.as_ref());
-        wanted.map(|resource| &resource.digest) != made
+        let is_other = wanted.map(|resource| &resource.digest) != made;
+        let is_heard = self.observed.gap(&Scope::Guest).is_none();
+        let is_unwanted = || is_heard && self.is_resolved() && self.wanted(pair.old).is_none();
+        is_other || (pair.seat == Seat::Old && (self.is_protected || is_unwanted()))
     }
 
-    fn is_proven(&self, trial: &Observed) -> bool {
+    fn is_proven(&self) -> bool {
         let desired = second::without_data(self.desired);
-        is_well(trial) && super::diff::diff(&desired, trial).is_empty()
+        let is_as_declared = |trial: &Observed| super::diff::diff(&desired, trial).is_empty();
+        let is_well = |trial: &&Observed| self.is_resolved() && is_well(trial);
+        self.trial.filter(is_well).is_some_and(is_as_declared)
     }
 
+    /// Its volumes may differ in size: that is no matter of the machine.
     fn is_well_with_data(&self, pair: &Pair) -> bool {
         let observed = second::without_other(self.observed, pair.new);
-        is_well(&observed) && super::diff::diff(self.desired, &observed).is_empty()
-    }
-
-    /// Whether the first machine has its data and still not its services: they were stopped for a
-    /// hand-over.
-    fn has_stopped(&self, pair: &Pair) -> bool {
-        if second::is_off(pair.old) {
-            return true;
-        }
-        let stack = self.observed.live.get(&Key::Stack).and_then(|c| c.first());
-        let stack = stack.and_then(|live| live.fields.as_stack());
-        let is_heard = self.observed.gap(&Scope::Guest).is_none();
-        is_heard
-            && stack.is_some_and(|stack| {
-                let services = &stack.services;
-                !services.is_empty() && !services.iter().any(|s| s.state == "running")
-            })
+        let changes = super::diff::diff(self.desired, &observed);
+        let is_volume = |change: &Change| matches!(change.key, Key::Volume(_));
+        is_well(&observed) && changes.iter().all(is_volume)
     }
 
     /// What is to be remembered of this stage.
     #[must_use]
     pub fn writing(&self, stage: &Stage) -> Option<Writing> {
-        let put = |since, failed| {
-            let fingerprint = self.desired.fingerprint();
-            let memo = Phoenix {
-                fingerprint,
-                since,
-                failed,
-            };
-            Some(Writing::Put(Memo::Phoenix(memo)))
-        };
         let memo = self.memo();
         let is_open = memo.is_some_and(|memo| memo.failed.is_none());
         let since = memo.and_then(|memo| memo.since);
-        if let Some(failure) = self.failure().filter(|_| is_open) {
+        let put = |since, failed| {
+            let is_begun = matches!(stage, Stage::Try(_, None));
+            let is_given = matches!(stage, Stage::HandOver(_));
+            Some(Writing::Put(Memo::Phoenix(Phoenix {
+                fingerprint: memo.map_or_else(
+                    || self.desired.fingerprint(),
+                    |memo| memo.fingerprint.clone(),
+                ),
+                since,
+                is_handed: is_given || (self.is_handed() && !is_begun),
+                failed,
+            })))
+        };
+        let is_left = match stage {
+            Stage::Return(_) => true,
+            Stage::Ordinary => self.pair().is_some_and(|pair| pair.seat == Seat::Old),
+            _ => false,
+        };
+        if is_open && is_left && self.is_late() {
+            let minutes = PROOF.as_secs() / 60;
+            let failure = Failure {
+                at: self.now(),
+                reason: format!("it was not well within {minutes} minutes"),
+            };
             return put(since, Some(failure));
         }
         match stage {
@@ -336,15 +398,25 @@ impl<'a> Look<'a> {
     /// Why the first machine stays as it is meanwhile.
     #[must_use]
     pub fn hold(&self, stage: &Stage) -> Option<String> {
+        let is_two = self.pair().is_some();
         match stage {
             Stage::Waits(_, reason) => Some(reason.clone()),
             Stage::Try(..) => Some("it waits until a second machine can be made".to_owned()),
-            Stage::Ordinary if pair(self.desired, self.observed).is_some() => {
-                let failed = self.failure().map(|failure| failure.reason);
+            Stage::Ordinary if is_two => {
+                let failed = self.recorded().map(|failure| failure.reason);
                 let failed = failed.map(|reason| format!("the new machine failed: {reason}"));
                 Some(
                     failed.unwrap_or_else(|| "it waits until the other machine is gone".to_owned()),
                 )
+            }
+            Stage::Ordinary if is_declared(self.desired) => {
+                let hidden = "it waits until the host can be seen as a whole";
+                let unresolved = "it waits until every source can be asked";
+                match (is_hidden(self.desired, self.observed), self.is_resolved()) {
+                    (true, _) => Some(hidden.to_owned()),
+                    (false, false) => Some(unresolved.to_owned()),
+                    (false, true) => None,
+                }
             }
             Stage::Ordinary
             | Stage::HandOver(_)
@@ -354,14 +426,34 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// What is remembered of an attempt that is under way; for whoever sees it fail for good.
+    /// What is remembered of an attempt that is under way, should it fail.
     #[must_use]
-    pub fn trying(&self, stage: &Stage) -> Option<Phoenix> {
-        let is_trying = matches!(stage, Stage::Try(..) | Stage::HandOver(_) | Stage::Prove(_));
-        is_trying.then(|| Phoenix {
+    pub fn trying(&self, stage: &Stage) -> Option<Trying> {
+        let old = match stage {
+            Stage::Try(change, _) => change.id.clone()?,
+            Stage::HandOver(pair) | Stage::Prove(pair) => pair.old.id.clone(),
+            Stage::Ordinary | Stage::Waits(..) | Stage::Return(_) | Stage::Sleep(_) => return None,
+        };
+        let memo = Phoenix {
             fingerprint: self.desired.fingerprint(),
             since: self.memo().and_then(|memo| memo.since),
+            is_handed: self.is_handed() || matches!(stage, Stage::HandOver(_)),
             failed: None,
+        };
+        Some(Trying { memo, old })
+    }
+
+    /// What is remembered once the first machine has its data and its services back.
+    #[must_use]
+    pub fn returned(&self, stage: &Stage) -> Option<Phoenix> {
+        let Stage::Return(_) = stage else { return None };
+        let memo = match self.writing(stage) {
+            Some(Writing::Put(Memo::Phoenix(memo))) => memo,
+            _ => self.memo?.clone(),
+        };
+        Some(Phoenix {
+            is_handed: false,
+            ..memo
         })
     }
 
@@ -379,7 +471,7 @@ impl<'a> Look<'a> {
         let since = since.unwrap_or(self.now());
         match stage {
             Stage::Try(..) | Stage::HandOver(_) | Stage::Prove(_) => since.checked_add(PROOF).ok(),
-            Stage::Waits(..) => self.failure()?.at.checked_add(PAUSE).ok(),
+            Stage::Waits(..) => self.recorded()?.at.checked_add(PAUSE).ok(),
             Stage::Ordinary => {
                 let due = due(self.desired, keeper::machine(self.desired, self.observed)?)?;
                 (due > self.now()).then_some(due)

@@ -4,6 +4,7 @@
 //! is seen alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::gate::{Policy, gate};
 use super::phoenix::{Look, Pair, Seat, Stage, data};
@@ -11,7 +12,8 @@ use super::plan::{finished, plan};
 use super::{keeper, order};
 use crate::model::{
     Action, Beside, Cause, Change, Desired, FieldChange, GuestAction, Key, Live, LiveId, Observed,
-    Plan, Power, ProviderAction, ProviderName, Risk, Scope, Spec, Step, StepId, Subject, WakingBy,
+    Plan, Power, ProviderAction, ProviderName, Risk, Scope, Spec, Stamp, Step, StepId, Subject,
+    Timestamp, WakingBy,
 };
 
 /// What is declared, but for the data volumes.
@@ -80,7 +82,12 @@ pub fn planned(stage: &Stage, look: &Look, policy: &Policy) -> Option<Plan> {
                 .then(|| tried(change, None, look, policy))
         }
         Stage::Try(change, Some(pair)) => Some(tried(change, Some(pair.new), look, policy)),
+        Stage::Prove(pair) if is_off(pair.new) => Some(moved(look, pair, policy, start_again)),
         Stage::Prove(pair) => {
+            let policy = &Policy {
+                drift: None,
+                ..policy.clone()
+            };
             let observed = without_other(look.observed, pair.new);
             let (desired, intents) = (look.desired, look.intents);
             Some(plan(desired, &observed, intents, policy, look.attempt))
@@ -112,7 +119,7 @@ fn tried(change: &Change, new: Option<&Live>, look: &Look, policy: &Policy) -> P
         look.attempt,
     );
     for step in &mut steps {
-        put_beside(step, change, look.desired);
+        put_beside(step, change, look);
     }
     let old = keeper::machine(look.desired, look.observed);
     if let Some(old) = old.filter(|old| is_off(old)) {
@@ -135,23 +142,35 @@ pub fn wake(steps: &mut Vec<Step>, desired: &Desired, live: &Live) {
     };
     let ready = moves.start(live, &After::new());
     let project = desired.env.clone();
-    moves.stack(live, GuestAction::StartStack { project }, &ready);
+    let start = GuestAction::StartStack { project };
+    moves.inside(Key::Stack, &live.id, start, Risk::Safe, &ready);
     *steps = moves.steps;
 }
 
 /// Says of a step why it is taken, and of a machine beside which other it is made.
-fn put_beside(step: &mut Step, change: &Change, desired: &Desired) {
+fn put_beside(step: &mut Step, change: &Change, look: &Look) {
     if step.cause == Cause::Missing {
         step.cause = Cause::Phoenix;
     }
     let Action::Provider { action, .. } = &mut step.action else {
         return;
     };
-    if let (ProviderAction::CreateMachine { beside, .. }, Some(old)) = (action, &change.id) {
-        let (machine, scratch) = (old.clone(), scratch(desired));
+    if let (ProviderAction::CreateMachine { beside, stamp, .. }, Some(old)) = (action, &change.id) {
+        let (machine, scratch) = (old.clone(), scratch(look.desired));
         *beside = Some(Beside { machine, scratch });
+        // Which of two is the second is told by their age, whatever a clock said in between.
+        stamp.created = stamp.created.max(after(look.observed, old));
         step.fields.clone_from(&change.fields);
     }
+}
+
+/// A second after that machine was made.
+fn after(observed: &Observed, machine: &LiveId) -> Timestamp {
+    let claims = observed.live.get(&Key::Machine).into_iter().flatten();
+    let mut same = claims.into_iter().filter(|live| live.id == *machine);
+    let made = same.find_map(|live| Some(live.stamp.as_ref()?.created));
+    let next = made.and_then(|made| made.checked_add(Duration::from_secs(1)).ok());
+    next.unwrap_or(Timestamp::MIN)
 }
 
 /// Empty volumes as large as the ones that are declared.
@@ -283,7 +302,35 @@ fn hand_over(moves: &mut Moves, look: &Look, pair: &Pair) {
     let mut off = moves.stop(old, &after_old);
     off.extend(moves.stop(new, &after_new));
     let handed = moves.carry(look, old, new, &off);
-    moves.start(new, &handed);
+    let ready = moves.start(new, &handed);
+    set_up(moves, look, new, &ready);
+}
+
+/// Once more, for what was set up on empty volumes: the accounts own the files of others now.
+fn set_up(moves: &mut Moves, look: &Look, live: &Live, after: &After) {
+    let Some(resource) = look.desired.resources.get(&Key::Guest) else {
+        return;
+    };
+    let Spec::Guest(spec) = &resource.spec else {
+        return;
+    };
+    let stamp = Stamp {
+        owner: look.desired.owner.clone(),
+        env: look.desired.env.clone(),
+        key: Key::Guest,
+        digest: Some(resource.digest.clone()),
+        revision: Some(look.desired.revision.clone()),
+        created: look.attempt.at,
+        born: None,
+    };
+    let spec = spec.clone();
+    let action = GuestAction::Configure { spec, stamp };
+    moves.inside(Key::Guest, &live.id, action, Risk::Safe, after);
+}
+
+fn start_again(moves: &mut Moves, look: &Look, pair: &Pair) {
+    let ready = moves.start(pair.new, &After::new());
+    set_up(moves, look, pair.new, &ready);
 }
 
 fn give_back(moves: &mut Moves, look: &Look, pair: &Pair) {
@@ -301,9 +348,7 @@ fn give_back(moves: &mut Moves, look: &Look, pair: &Pair) {
         off.extend(moves.stop(old, &After::new()));
         ready = moves.carry(look, new, old, &off);
     }
-    if seat != Seat::Old || is_off(old) {
-        ready = moves.start(old, &ready);
-    }
+    let ready = moves.start(old, &ready);
     moves.stack(old, GuestAction::StartStack { project }, &ready);
 }
 

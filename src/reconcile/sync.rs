@@ -243,7 +243,11 @@ impl Reconciler {
             self.ports.store.drop_memo(env, MemoKind::Approved).await?;
         }
         let end = end(&aim.plan, &outcomes);
-        self.give_up(env, aim, &end).await?;
+        self.give_up(env, aim, &outcomes).await?;
+        if let (Some(memo), End::Applied) = (&aim.returned, &end) {
+            let memo = Memo::Phoenix(memo.clone());
+            self.ports.store.put_memo(env, &memo).await?;
+        }
         Ok(SyncReport {
             env: env.clone(),
             view: Some(view),
@@ -254,8 +258,27 @@ impl Reconciler {
     }
 
     /// What no further try mends ends the trial of a second machine.
-    async fn give_up(&self, env: &EnvName, aim: &Aim, end: &End) -> Result<(), StoreError> {
-        let (Some(trying), End::Failed(Class::Terminal, message)) = (&aim.trying, end) else {
+    async fn give_up(
+        &self,
+        env: &EnvName,
+        aim: &Aim,
+        outcomes: &Outcomes,
+    ) -> Result<(), StoreError> {
+        let Some(trying) = &aim.trying else {
+            return Ok(());
+        };
+        let fatal = outcomes.iter().find_map(|(id, outcome)| match outcome {
+            Outcome::Failed {
+                class: Class::Terminal,
+                chain,
+                ..
+            } => {
+                let step = aim.plan.step(*id)?;
+                (!step.action.is_on(&trying.old)).then_some(chain)
+            }
+            Outcome::Failed { .. } | Outcome::Done { .. } | Outcome::Skipped { .. } => None,
+        });
+        let Some(message) = fatal else {
             return Ok(());
         };
         let failure = Failure {
@@ -264,7 +287,7 @@ impl Reconciler {
         };
         let failed = Phoenix {
             failed: Some(failure),
-            ..trying.clone()
+            ..trying.memo.clone()
         };
         let memo = Memo::Phoenix(failed);
         self.ports.store.put_memo(env, &memo).await

@@ -220,16 +220,19 @@ impl Look<'_> {
 
     fn volumes(&mut self) -> Result<(), Fault> {
         let pool = storage::pool(self.conn, &self.config.pool)?;
-        let mut names = BTreeSet::new();
+        let mut volumes = BTreeMap::new();
         for volume in pool.list_all_volumes(0)? {
-            let name = volume.name()?;
-            if !name::is_part(&name) {
+            volumes.insert(volume.name()?, volume);
+        }
+        let names: BTreeSet<String> = volumes.keys().cloned().collect();
+        for (name, volume) in volumes {
+            let is_half = names.contains(&name::copying(&name));
+            if !name::is_part(&name) && !is_half {
                 match self.volume(&pool, &volume, &name) {
                     Ok(object) => self.inventory.objects.extend(object),
                     Err(fault) => self.gap(format!("volume `{name}`"), fault),
                 }
             }
-            names.insert(name);
         }
         let complete = names.iter().filter_map(|name| name::completed_image(name));
         let complete = complete.filter(|id| names.contains(&ImageVolumes(id).disk()));

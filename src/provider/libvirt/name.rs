@@ -240,13 +240,20 @@ pub fn completed_image(name: &str) -> Option<&str> {
         .strip_suffix(".complete")
 }
 
+/// There while a data volume of that name is being copied: what has it is half of a copy.
+#[must_use]
+pub fn copying(data_volume: &str) -> String {
+    format!("{data_volume}.copying")
+}
+
 /// Whether a volume belongs to a machine or an image rather than being an object of its own.
 #[must_use]
 pub fn is_part(name: &str) -> bool {
     let is_of_machine = [".root.qcow2", ".seed.img", ".scratch.qcow2"]
         .iter()
         .any(|end| name.ends_with(end))
-        || name.contains(".console.log");
+        || name.contains(".console.log")
+        || name.ends_with(".copying");
     name.starts_with("metrom-image.") || (name.starts_with("metrom-") && is_of_machine)
 }
 

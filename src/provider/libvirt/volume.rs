@@ -28,11 +28,16 @@ pub fn create(
         .ok_or_else(|| Fault::Refused(format!("`{}` cannot be the name of a volume", stamp.key)))?;
     let pool = storage::pool(conn, config)?;
     if let Some(volume) = existing(&pool, &wanted)? {
-        if volume.info()?.capacity > 0 {
+        let is_half = storage::find(&pool, &name::copying(&volume.name()?))?;
+        if volume.info()?.capacity > 0 && is_half.is_none() {
             return Ok(LiveId(volume.key()?));
         }
-        // Left by a host that failed in the middle: without a size there was never data in it.
+        // Left by a host that failed in the middle: without a size there was never data in it, and
+        // half of a copy is nobody's data either.
         volume.delete(0)?;
+        if let Some(marker) = is_half {
+            marker.delete(0)?;
+        }
     }
     let name = wanted.to_string();
     let new = NewVolume {
@@ -45,8 +50,7 @@ pub fn create(
 
 /// Makes the volume as a copy of another, which no running machine may have.
 ///
-/// **Guarantees.** Repeated, it copies again: only a copy that was never confirmed is made twice, and
-/// it may be half of one.
+/// **Guarantees.** Half a copy is in no inventory, and is made anew by a repetition.
 pub fn copy(
     conn: &Connect,
     config: &PoolConfig,
@@ -74,7 +78,10 @@ pub fn copy(
         format: Format::Qcow2,
         capacity: from.info()?.capacity.max(size_mib * MIB),
     };
-    Ok(LiveId(storage::create_copy(&pool, &new, &from)?.key()?))
+    storage::put(conn, &pool, &name::copying(&name), b"")?;
+    let copy = storage::create_copy(&pool, &new, &from)?;
+    storage::delete(&pool, &name::copying(&name))?;
+    Ok(LiveId(copy.key()?))
 }
 
 /// The oldest volume of the same resource.

@@ -100,7 +100,7 @@ fn a_new_machine_is_tried_first_and_takes_over_the_data() {
     assert!(
         handed
             .iter()
-            .any(|line| line.contains("hand over to the new machine"))
+            .any(|line| line.contains("hand over to the other machine"))
     );
     let (old, new) = both(&world);
     assert!(has_data(&world, &new) && !has_data(&world, &old));
@@ -268,6 +268,7 @@ fn what_is_protected_or_was_given_up_stays_the_first_machine() {
     let failed = Phoenix {
         fingerprint: aim,
         since: Some(world.now()),
+        is_handed: false,
         failed: Some(Failure {
             at: world.now(),
             reason: "no such image".into(),
