@@ -375,3 +375,120 @@ fn a_death_at_any_moment_of_it_ends_whole() {
     }
     assert!((30..200).contains(&deaths), "{deaths} deaths");
 }
+
+#[test]
+fn one_that_is_well_is_not_given_up_however_long_the_first_has_to_wait_for_its_end() {
+    let mut wanted = declared(&[PHOENIX]);
+    wanted.policies = vec!["approve: destructive".into()];
+    let world = world(&wanted);
+    apply(&world);
+    wanted.environments.get_mut(&shop()).unwrap().image = "debian-12";
+    world.push(wanted.commit(1));
+    let report = apply(&world);
+    assert!(
+        plan(&report).awaits.is_some(),
+        "its end is a person's decision"
+    );
+    world.pass(2 * phoenix::PROOF);
+    let report = apply(&world);
+    let (_, new) = both(&world);
+    assert!(has_data(&world, &new));
+    let agreed = plan(&report).awaits.clone().unwrap();
+    memo(&world, &Memo::Approved(agreed));
+    apply(&world);
+    assert_eq!(only(&world).id, new.id);
+}
+
+#[test]
+fn work_that_nobody_has_pushed_is_no_reason_to_stop_what_runs() {
+    let mut wanted = declared(&[PHOENIX]);
+    let app = "git://world/app";
+    wanted.environments.get_mut(&shop()).unwrap().source = Some(app.to_owned());
+    let world = world(&wanted);
+    let revision = |digit: &str| metrom::model::Revision::parse(&digit.repeat(40));
+    world.set_branch(app, revision("a"));
+    apply(&world);
+    let first = only(&world).id;
+    world.meddle(&lab(), &first, |thing| {
+        for (fields, _) in thing.inside.live.values_mut() {
+            if let LiveFields::Checkout(checkout) = fields {
+                checkout.local_work = Some("a change that is not committed".to_owned());
+            }
+        }
+    });
+    world.set_branch(app, revision("b"));
+    wanted.environments.get_mut(&shop()).unwrap().image = "debian-12";
+    world.push(wanted.commit(1));
+    let report = apply(&world);
+    let words = "a change that is not committed; commit and push it";
+    assert!(reasons(&report).contains(words), "{}", reasons(&report));
+    assert_eq!(only(&world).id, first);
+}
+
+#[test]
+fn the_second_is_the_younger_one_whatever_the_clock_says() {
+    let (world, _) = changed(&[PHOENIX]);
+    let first = only(&world).id;
+    world.set_clock(world.now().checked_sub(DAY).unwrap());
+    sync(&world);
+    assert_eq!(both(&world).0.id, first);
+    apply(&world);
+    assert!(image(&only(&world)).starts_with("debian-12"));
+    assert!(has_data(&world, &only(&world)));
+}
+
+#[test]
+fn what_is_protected_meanwhile_keeps_its_first_machine() {
+    let (world, mut wanted) = changed(&[PHOENIX]);
+    let first = only(&world).id;
+    sync(&world);
+    let fields = &mut wanted.environments.get_mut(&shop()).unwrap().fields;
+    fields.push("protect: true".into());
+    world.push(wanted.commit(2));
+    apply(&world);
+    assert_eq!(only(&world).id, first);
+    assert!(has_data(&world, &only(&world)));
+}
+
+/// Whether every service of a machine runs.
+fn is_up(world: &World, id: &LiveId) -> bool {
+    let mut is_up = false;
+    world.meddle(&lab(), id, |thing| {
+        let inside = thing.inside.live.values();
+        let stacks = inside.filter_map(|(fields, _)| fields.as_stack());
+        is_up = stacks
+            .flat_map(|stack| &stack.services)
+            .all(|service| service.state == "running");
+    });
+    is_up
+}
+
+#[test]
+fn whatever_stops_a_hand_over_somebody_serves_afterwards() {
+    let mut deaths = 0;
+    for call in 0..80 {
+        let (world, _) = changed(&[PHOENIX]);
+        sync(&world);
+        let (_, new) = both(&world);
+        world.crash_after(Some(call));
+        let handing = reconciler(&world);
+        let shop = shop();
+        let died = world.run(async {
+            let tick = handing.tick().await;
+            handing.sync(&tick, &shop, Trigger::Person).await
+        });
+        if died.is_some() {
+            break;
+        }
+        deaths += 1;
+        world.restart();
+        set_services(&world, &new.id, "restarting");
+        apply(&world);
+        world.pass(phoenix::PROOF);
+        apply(&world);
+        let last = only(&world);
+        assert!(has_data(&world, &last), "{call}");
+        assert!(is_up(&world, &last.id), "{call}");
+    }
+    assert!(deaths > 15, "{deaths} deaths");
+}
