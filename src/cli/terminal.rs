@@ -11,6 +11,9 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::guest::{Keys, Terminal};
 
+/// Rows and columns of a terminal that does not know its own.
+const CLASSIC: (u32, u32) = (24, 80);
+
 /// Typed bytes that wait to be sent.
 const TYPED_AHEAD: usize = 64;
 
@@ -57,6 +60,8 @@ fn size() -> Result<(u32, u32)> {
     let text = stty(&["size"])?;
     let mut numbers = text.split_whitespace().map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
+        // Such as `script` and serial lines are: nobody has ever said how large they are.
+        (Some(Ok(0)), Some(Ok(_))) | (Some(Ok(_)), Some(Ok(0))) => Ok(CLASSIC),
         (Some(Ok(rows)), Some(Ok(columns))) => Ok((rows, columns)),
         _ => bail!("the terminal does not tell its size"),
     }

@@ -1,6 +1,6 @@
 //! The containers of a compose project, as Docker reports them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -9,6 +9,7 @@ use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBu
 use futures_util::future::try_join_all;
 
 use super::compose::Model;
+use super::record::StackRecord;
 use crate::model::{Health, LiveService};
 
 const PROJECT: &str = "com.docker.compose.project";
@@ -132,17 +133,21 @@ fn ports(all: &[PortSummary]) -> Vec<String> {
 }
 
 impl Container {
-    /// The container as the model has it; `applied` holds the configuration hashes of the last apply.
-    pub fn live(self, applied: &BTreeMap<String, String>) -> LiveService {
-        let altered = match applied.get(&self.service) {
+    /// The container as the model has it; `applied` is what was written down after the last apply.
+    pub fn live(self, applied: &StackRecord) -> LiveService {
+        let altered = match applied.services.get(&self.service) {
             Some(hash) => *hash != self.config_hash,
-            None => !applied.is_empty(),
+            None => !applied.services.is_empty(),
         };
+        let resolved = applied.images.get(&self.service);
+        let resolved = resolved.filter(|image| image.name == self.image);
+        let resolved = resolved.map(|image| image.id.clone());
         LiveService {
             name: self.service,
             container: self.name,
             image: self.image,
             image_digest: self.image_digest,
+            resolved,
             state: self.state,
             exit_code: self.exit_code,
             health: match self.health {
@@ -196,6 +201,8 @@ pub(crate) fn standing(model: &Model, containers: &[Container]) -> Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn model() -> Model {
@@ -244,16 +251,25 @@ mod tests {
 
     #[test]
     fn a_container_that_somebody_changed_is_altered() {
-        let applied = BTreeMap::from([("web".to_owned(), "h1".to_owned())]);
         let web = one("web", "running", None, Checked::None);
-        assert!(!web.clone().live(&applied).altered);
+        assert!(!web.clone().live(&applied(&[("web", "h1")])).altered);
         assert!(
-            !web.clone().live(&BTreeMap::new()).altered,
+            !web.clone().live(&applied(&[])).altered,
             "nothing was applied yet"
         );
-        let other = BTreeMap::from([("web".to_owned(), "h2".to_owned())]);
-        assert!(web.live(&other).altered);
+        assert!(web.live(&applied(&[("web", "h2")])).altered);
         let extra = one("extra", "running", None, Checked::None);
-        assert!(extra.live(&applied).altered);
+        assert!(extra.live(&applied(&[("web", "h1")])).altered);
+    }
+
+    fn applied(services: &[(&str, &str)]) -> StackRecord {
+        let own = |(name, hash): &(&str, &str)| ((*name).to_owned(), (*hash).to_owned());
+        let record = serde_json::json!({
+            "stamp": {"owner": "acme", "env": "shop", "key": "stack", "digest": null,
+                "revision": null, "created": "2026-01-01T00:00:00Z"},
+            "project": "shop", "files": {},
+            "services": services.iter().map(own).collect::<BTreeMap<_, _>>(),
+        });
+        serde_json::from_value(record).unwrap()
     }
 }

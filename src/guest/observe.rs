@@ -140,10 +140,7 @@ fn report(facts: Facts, containers: Vec<Container>) -> GuestReport {
         let stack = LiveStack {
             missing,
             changed_files: facts.changed_files.into_iter().collect(),
-            services: containers
-                .into_iter()
-                .map(|c| c.live(&record.services))
-                .collect(),
+            services: containers.into_iter().map(|c| c.live(&record)).collect(),
         };
         live.insert(Key::Stack, (LiveFields::Stack(stack), Some(record.stamp)));
     }
@@ -182,6 +179,7 @@ mod tests {
             stamp: stamp(Key::Stack),
             project: "shop".to_owned(),
             services: BTreeMap::from([("web".to_owned(), "h".to_owned())]),
+            images: BTreeMap::new(),
             files: BTreeMap::new(),
         };
         let head = "a".repeat(40);

@@ -39,8 +39,20 @@ pub(crate) struct StackRecord {
     pub project: String,
     /// Compose's own configuration hash of each service's containers, as they were after the apply.
     pub services: BTreeMap<String, String>,
+    /// What each service's image was resolved to then.
+    #[serde(default)]
+    pub images: BTreeMap<String, ResolvedImage>,
     /// The files that we wrote into the stack's folder.
     pub files: BTreeMap<String, Digest>,
+}
+
+/// The image of a service, as it was when the stack was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ResolvedImage {
+    /// As the compose file names it.
+    pub name: String,
+    /// The content-addressed id.
+    pub id: String,
 }
 
 /// A record as its line.

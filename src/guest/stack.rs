@@ -14,12 +14,14 @@ use super::compose::Model;
 use super::container::{self, Container, Standing};
 use super::files::{self, Change, NewFile};
 use super::operator::Operator;
-use super::record::{self, StackRecord};
+use super::record::{self, ResolvedImage, StackRecord};
 use super::{advice, docker, dotenv};
 use crate::model::{ComposeSource, Digest, StackSpec, Stamp, Variable};
 use crate::port::{GuestError, Secrets};
 
 const COMPOSE: &str = include_str!("scripts/compose.sh");
+const ADOPT_VOLUMES: &str = include_str!("scripts/adopt-volumes.sh");
+const HOLD_IMAGES: &str = include_str!("scripts/hold-images.sh");
 const OVERLAY: &str = "stack.overlay.json";
 /// The files of a stopped stack; see `compose-stop.sh`.
 const SAVED: &str = "stack.saved.tar";
@@ -42,6 +44,9 @@ pub(crate) const GRACE: Duration = Duration::from_secs(30);
 /// Lines of a container's own log in a message.
 const LOG_LINES: &str = "20";
 
+/// What the images of services were resolved to, by service.
+type Images = BTreeMap<String, ResolvedImage>;
+
 /// Writes the files and applies compose until every service is up and healthy.
 ///
 /// # Errors
@@ -56,24 +61,34 @@ pub(crate) async fn apply(
     let variables = variables(op, spec, secrets)?;
     let write = written(spec, &variables);
     let digests = |(path, file): (&String, &NewFile)| (path.clone(), Digest::of_bytes(&file.bytes));
-    let record = StackRecord {
+    let stack = Stack { op, spec };
+    let before = recorded(stack.op).await?;
+    if before.is_none() {
+        stack.adopt_volumes().await?;
+    }
+    let (old, images) = before.map(|r| (r.files, r.images)).unwrap_or_default();
+    let mut record = StackRecord {
         stamp: stamp.clone(),
         project: spec.project.to_string(),
         services: BTreeMap::new(),
+        images,
         files: write.iter().map(digests).collect(),
     };
-    let stack = Stack { op, spec };
-    op.phase("files", stack.write(&record, &write)).await?;
+    op.phase("files", stack.write(&record, &write, old)).await?;
     let model = op.phase("config", stack.model()).await?;
+    stack.hold_images(&model, &record.images).await?;
     let overlay = model.overlay(&stack.content(&record));
     op.phase("compose", stack.up(&model, overlay)).await?;
 
-    let containers = stack.containers().await?;
-    let hashes = containers.into_iter().map(|c| (c.service, c.config_hash));
-    let record = StackRecord {
-        services: hashes.collect(),
-        ..record
-    };
+    record.images.clear();
+    for container in stack.containers().await? {
+        let (name, id) = (container.image, container.image_digest);
+        let service = container.service;
+        record
+            .images
+            .insert(service.clone(), ResolvedImage { name, id });
+        record.services.insert(service, container.config_hash);
+    }
     stack
         .keep([("stamps/stack.json", record::line(&record))])
         .await
@@ -157,14 +172,13 @@ impl Stack<'_, '_> {
     /// Writes down what will be there, then makes it so.
     ///
     /// Until the apply is through, the record has a digest that no declaration has: a stack that
-    /// stays halfway is shown, and applied again.
+    /// stays halfway is shown, and applied again. `old`: the files that were written before.
     async fn write(
         &self,
         record: &StackRecord,
         write: &BTreeMap<String, NewFile>,
+        old: BTreeMap<String, Digest>,
     ) -> Result<(), GuestError> {
-        let before = recorded(self.op).await?;
-        let old = before.map(|record| record.files).unwrap_or_default();
         let mut halfway = record.clone();
         halfway.stamp.digest = Some(Digest::of(&("halfway", &record.stamp.digest)));
         halfway.files.extend(old.clone());
@@ -181,6 +195,29 @@ impl Stack<'_, '_> {
             remove: &old.into_keys().filter(is_gone).collect(),
         };
         files::change(self.op, "writing the files of the stack", &change).await
+    }
+
+    /// Makes volumes that came with the data of another environment those of this one.
+    async fn adopt_volumes(&self) -> Result<(), GuestError> {
+        let (root, project) = (&self.op.layout.root, self.spec.project.as_str());
+        let command = Command::script(ADOPT_VOLUMES).args([root, project]);
+        self.op.ask(DOING, &command.as_root()).await.map(|_| ())
+    }
+
+    /// Lets the names of images mean again what they meant at the last apply, whatever somebody has
+    /// pulled or tagged since; what the file names otherwise now is not held.
+    async fn hold_images(&self, model: &Model, resolved: &Images) -> Result<(), GuestError> {
+        let held = model.pulled().filter_map(|(service, name)| {
+            let image = resolved.get(service)?;
+            let can_be_tagged = !name.contains('@');
+            (image.name == name && can_be_tagged).then(|| [image.id.as_str(), name])
+        });
+        let pairs: Vec<&str> = held.flatten().collect();
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let command = Command::script(HOLD_IMAGES).args(pairs).as_root();
+        self.op.ask(DOING, &command).await.map(|_| ())
     }
 
     /// Writes files of ours beside the record. From now on another stack is on its way than the one

@@ -111,6 +111,8 @@ pub struct Update {
     pub stack: Strategy,
     /// A machine this old is replaced by a new one, whatever has changed.
     pub every: Option<Duration>,
+    /// How long a second machine may take to be well, where that is declared.
+    pub within: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

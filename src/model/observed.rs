@@ -227,6 +227,8 @@ pub struct LiveService {
     pub image: String,
     /// The image's content-addressed id.
     pub image_digest: String,
+    /// The id that the image's name was resolved to when the stack was last applied, if it is known.
+    pub resolved: Option<String>,
     pub state: String,
     pub exit_code: Option<i64>,
     pub health: Health,

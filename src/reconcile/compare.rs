@@ -136,8 +136,9 @@ pub fn stack(live: &LiveStack) -> Vec<FieldChange> {
         let LiveService {
             name,
             container: _,
-            image: _,
-            image_digest: _,
+            image,
+            image_digest,
+            resolved,
             state,
             exit_code: _,
             health: _,
@@ -147,10 +148,16 @@ pub fn stack(live: &LiveStack) -> Vec<FieldChange> {
         } = service_live;
         // A container that restarts is in Docker's hands; `up` would not help it.
         let is_down = !service_live.is_up() && state != "restarting";
-        match (altered, is_down) {
-            (true, _) => Some(service(name, "altered")),
-            (false, true) => Some(service(name, state)),
-            (false, false) => None,
+        let other_image = resolved.as_ref().filter(|id| *id != image_digest);
+        match (altered, other_image, is_down) {
+            (true, _, _) => Some(service(name, "altered")),
+            (false, Some(id), _) => {
+                let from = format!("{name} from {}", short(image_digest));
+                let to = format!("{}, as {image} was resolved", short(id));
+                Some(change("service", from, to, Effect::InPlace))
+            }
+            (false, None, true) => Some(service(name, state)),
+            (false, None, false) => None,
         }
     });
     let files = changed_files.iter().map(|path| {
@@ -162,6 +169,26 @@ pub fn stack(live: &LiveStack) -> Vec<FieldChange> {
         )
     });
     gone.chain(altered).chain(files).collect()
+}
+
+/// Services of two machines that were made from different images under one name: the name was
+/// resolved anew for the second.
+#[must_use]
+pub fn images(old: &LiveStack, new: &LiveStack) -> Vec<FieldChange> {
+    let differing = new.services.iter().filter_map(|service| {
+        let mut same = old.services.iter().filter(|was| was.name == service.name);
+        let was = same.find(|was| was.image_digest != service.image_digest)?;
+        let from = format!("{} {}", was.name, short(&was.image_digest));
+        let to = short(&service.image_digest).to_owned();
+        Some(change("image", from, to, Effect::InPlace))
+    });
+    differing.collect()
+}
+
+/// As Docker shows the id of an image.
+fn short(id: &str) -> &str {
+    let hex = id.strip_prefix("sha256:").unwrap_or(id);
+    hex.get(..12).unwrap_or(hex)
 }
 
 fn service(name: &str, state: &str) -> FieldChange {
@@ -286,6 +313,7 @@ mod tests {
                 container: "web-1".into(),
                 image: "nginx".into(),
                 image_digest: String::new(),
+                resolved: None,
                 state: state.into(),
                 exit_code,
                 health,

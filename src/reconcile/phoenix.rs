@@ -22,14 +22,14 @@ use std::time::Duration;
 use super::plan::Attempt;
 use super::remember::Writing;
 use super::{keeper, second};
-use crate::model::text::{mib, minute};
+use crate::model::text::{count, mib, minute};
 use crate::model::{
     Cause, Change, Desired, Effect, Failure, FieldChange, Held, Intent, Key, Live, LiveId, Memo,
     MemoKind, Observed, Phoenix, Plan, Scope, Spec, Strategy, Timestamp,
 };
 
-/// How long a second machine may take to be well, and again with the data: a first boot and
-/// compose take a quarter of an hour each where everything is emulated.
+/// How long a second machine may take to be well, and again with the data, unless it is declared: a
+/// first boot and compose take a quarter of an hour each where everything is emulated.
 pub const PROOF: Duration = Duration::from_secs(60 * 60);
 
 /// The same declaration is not tried again any sooner after it failed.
@@ -309,10 +309,15 @@ impl<'a> Look<'a> {
         self.memo.is_some_and(|memo| memo.is_handed)
     }
 
+    /// How long it may take to be well.
+    fn proof(&self) -> Duration {
+        self.desired.update.within.unwrap_or(PROOF)
+    }
+
     /// Whether the time for being well is over.
     fn is_late(&self) -> bool {
         let since = self.memo().and_then(|memo| memo.since);
-        let end = since.and_then(|since| since.checked_add(PROOF).ok());
+        let end = since.and_then(|since| since.checked_add(self.proof()).ok());
         end.is_some_and(|end| end <= self.now())
     }
 
@@ -371,10 +376,11 @@ impl<'a> Look<'a> {
             _ => false,
         };
         if is_open && is_left && self.is_late() {
-            let minutes = PROOF.as_secs() / 60;
+            let minutes =
+                usize::try_from(self.proof().as_secs().div_ceil(60)).unwrap_or(usize::MAX);
             let failure = Failure {
                 at: self.now(),
-                reason: format!("it was not well within {minutes} minutes"),
+                reason: format!("it was not well within {}", count(minutes, "minute")),
             };
             return put(since, Some(failure));
         }
@@ -470,7 +476,9 @@ impl<'a> Look<'a> {
         let since = self.memo().and_then(|memo| memo.since);
         let since = since.unwrap_or(self.now());
         match stage {
-            Stage::Try(..) | Stage::HandOver(_) | Stage::Prove(_) => since.checked_add(PROOF).ok(),
+            Stage::Try(..) | Stage::HandOver(_) | Stage::Prove(_) => {
+                since.checked_add(self.proof()).ok()
+            }
             Stage::Waits(..) => self.recorded()?.at.checked_add(PAUSE).ok(),
             Stage::Ordinary => {
                 let due = due(self.desired, keeper::machine(self.desired, self.observed)?)?;

@@ -138,6 +138,7 @@ pub fn wake(steps: &mut Vec<Step>, desired: &Desired, live: &Live) {
         desired,
         provider,
         cause: super::diff::by_waking(desired.waking.by),
+        fields: Vec::new(),
         steps: std::mem::take(steps),
     };
     let ready = moves.start(live, &After::new());
@@ -189,6 +190,7 @@ fn moved(look: &Look, pair: &Pair, policy: &Policy, moves: fn(&mut Moves, &Look,
         desired: look.desired,
         provider: provider.expect("two machines are only where one is declared"),
         cause: Cause::Phoenix,
+        fields: Vec::new(),
         steps: Vec::new(),
     };
     moves(&mut all, look, pair);
@@ -200,6 +202,8 @@ struct Moves<'a> {
     desired: &'a Desired,
     provider: ProviderName,
     cause: Cause,
+    /// What is other on the machine that the data goes to, as far as nobody declared it.
+    fields: Vec<FieldChange>,
     steps: Vec<Step>,
 }
 
@@ -208,12 +212,16 @@ type After = BTreeSet<StepId>;
 impl Moves<'_> {
     fn push(&mut self, key: Key, action: Action, risk: Risk, after: &After) -> After {
         let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX) + 1);
+        let fields = match &key {
+            Key::Volume(_) => self.fields.clone(),
+            _ => Vec::new(),
+        };
         self.steps.push(Step {
             id,
             key,
             action,
             cause: self.cause.clone(),
-            fields: Vec::<FieldChange>::new(),
+            fields,
             risk,
             after: after.clone(),
         });
@@ -287,6 +295,7 @@ fn is_heard(observed: &Observed, machine: &Live) -> bool {
 fn hand_over(moves: &mut Moves, look: &Look, pair: &Pair) {
     let Pair { old, new, seat } = *pair;
     let project = moves.desired.env.clone();
+    moves.fields = other_images(look);
     let mut after_old = After::new();
     if seat == Seat::Old && is_heard(look.observed, old) {
         let stop = GuestAction::StopStack {
@@ -304,6 +313,18 @@ fn hand_over(moves: &mut Moves, look: &Look, pair: &Pair) {
     let handed = moves.carry(look, old, new, &off);
     let ready = moves.start(new, &handed);
     set_up(moves, look, new, &ready);
+}
+
+/// What the names of images were resolved to on the second machine and not on the first.
+fn other_images(look: &Look) -> Vec<FieldChange> {
+    let stack = |observed: &Observed| {
+        let claims = observed.live.get(&Key::Stack).cloned();
+        let live = claims.and_then(|claims| claims.into_iter().next());
+        live.and_then(|live| live.fields.as_stack().cloned())
+    };
+    let both = stack(look.observed).zip(look.trial.and_then(stack));
+    both.map(|(old, new)| super::compare::images(&old, &new))
+        .unwrap_or_default()
 }
 
 /// Once more, for what was set up on empty volumes: the accounts own the files of others now.

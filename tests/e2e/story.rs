@@ -14,6 +14,7 @@ mod http;
 mod process;
 mod reborn;
 mod repository;
+mod restored;
 mod serving;
 mod silent;
 mod trouble;
@@ -25,7 +26,7 @@ use std::time::Instant;
 use bed::Bed;
 
 /// What is told, in this order; each finds the environment as the one before has left it.
-const CHAPTERS: [(&str, fn(&mut Bed)); 19] = [
+const CHAPTERS: [(&str, fn(&mut Bed)); 20] = [
     (
         "a plan says what will be made, and makes nothing",
         creation::a_plan_says_what_will_be_made_and_makes_nothing,
@@ -90,6 +91,10 @@ const CHAPTERS: [(&str, fn(&mut Bed)); 19] = [
     (
         "an environment whose file is deleted goes, and its data stays",
         ending::an_environment_whose_file_is_deleted_goes_and_its_data_stays,
+    ),
+    (
+        "what was kept comes back in another environment, with the same bytes",
+        restored::what_was_kept_comes_back_in_another_environment_with_the_same_bytes,
     ),
     (
         "by the policy to delete, nothing is left but what is not ours",

@@ -324,6 +324,7 @@ fn service_view(service: &LiveService) -> ServiceView {
         container,
         image,
         image_digest,
+        resolved: _,
         state,
         exit_code: _,
         health,

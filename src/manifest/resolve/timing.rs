@@ -2,6 +2,7 @@
 //! purpose's, then those of the repository.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::super::finding::meant;
 use super::super::schema::{Drift, EnvironmentSpec, Hours, RepositorySpec, Retain, Span};
@@ -50,8 +51,9 @@ impl Timing {
             machine,
             stack,
             every,
+            within,
         } = update;
-        let every = every.map(|every| Span::from_secs(every.as_secs()));
+        let span = |time: &Duration| Span::from_secs(time.as_secs()).to_string();
         let some = [
             ("officeHours", hours.as_ref().map(ToString::to_string)),
             ("lifetime", lifetime.as_ref().map(ToString::to_string)),
@@ -61,7 +63,8 @@ impl Timing {
             ("ignoreDrift", some_words(ignored)),
             ("update.machine", Some(word(*machine).to_owned())),
             ("update.stack", Some(word(*stack).to_owned())),
-            ("update.every", every.map(|every| every.to_string())),
+            ("update.every", every.as_ref().map(span)),
+            ("update.within", within.as_ref().map(span)),
             ("protect", Some(is_protected.to_string())),
             ("suspend", Some(is_suspended.to_string())),
         ];

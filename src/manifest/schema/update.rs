@@ -28,6 +28,10 @@ pub struct Update {
     /// changed: from `1h` to `3653d`. Without it, no machine is replaced for its age.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Age>,
+    /// How long a second machine may take to be well, and again with the data, before the first one
+    /// goes on; `1h` unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
 }
 
 impl Update {
@@ -38,11 +42,13 @@ impl Update {
             machine,
             stack,
             every,
+            within,
         } = self;
         Self {
             machine: machine.or(other.machine),
             stack: stack.or(other.stack),
             every: every.or(other.every),
+            within: within.or(other.within),
         }
     }
 }
@@ -53,11 +59,13 @@ impl From<Update> for model::Update {
             machine,
             stack,
             every,
+            within,
         } = update;
         Self {
             machine: machine.unwrap_or_default().into(),
             stack: stack.unwrap_or_default().into(),
             every: every.map(Age::duration),
+            within: within.map(Span::duration),
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Bed {
     number: Cell<u32>,
     /// What is waited for beside the story.
     pub silent: Option<Silent>,
+    /// What was in the data volume before the environment ended.
+    sums: Option<String>,
     // In the order in which they end.
     serve: Option<Running>,
     _servers: Servers,
@@ -65,6 +67,7 @@ impl Bed {
             root,
             repository,
             silent: None,
+            sums: None,
             serve: None,
             number: Cell::new(0),
         }
@@ -107,9 +110,38 @@ impl Bed {
             .stdout
     }
 
+    /// The checksums of what an environment keeps in its data volume.
+    pub fn sums(&self, env: &str) -> String {
+        let container = format!("{env}-{SERVICE}-1");
+        let count = "cd /notes && find . -type f -exec sha256sum {} + | sort";
+        let way = ["exec", env, "--", "docker", "exec", &container, "sh", "-c"];
+        let sums = self.metrom(&[&way[..], &[count]].concat()).with_code(0);
+        let sums = sums.text();
+        assert!(!sums.is_empty(), "{env} keeps nothing");
+        sums
+    }
+
+    /// Keeps the checksums for when the environment is gone.
+    pub fn keep_sums(&mut self) {
+        self.sums = Some(self.sums(ENV));
+    }
+
+    pub fn sums_before_the_end(&self) -> &str {
+        self.sums.as_deref().expect("they were kept")
+    }
+
     pub fn container_id(&self) -> String {
+        self.of_container("{{.Id}}")
+    }
+
+    /// The image that the container was made from.
+    pub fn image_id(&self) -> String {
+        self.of_container("{{.Image}}")
+    }
+
+    fn of_container(&self, format: &str) -> String {
         let container = format!("{ENV}-{SERVICE}-1");
-        let asking = ["docker", "inspect", "--format", "{{.Id}}", &container];
+        let asking = ["docker", "inspect", "--format", format, &container];
         let asked = self.metrom(&[&["exec", ENV, "--"], &asking[..]].concat());
         asked.with_code(0).text()
     }

@@ -10,6 +10,7 @@ use super::wait::{CHANGE, seen};
 
 pub fn an_environment_whose_file_is_deleted_goes_and_its_data_stays(bed: &mut Bed) {
     bed.gather_machine();
+    bed.keep_sums();
     let volumes = host::data_volumes(OWNER, ENV);
     bed.repository.remove("environments/journal.yaml");
     bed.repository.push("the journal is not needed any more");

@@ -40,6 +40,15 @@ impl Repository {
         std::fs::write(file, text.replace(from, to)).unwrap();
     }
 
+    /// A file as it was before the last commit.
+    pub fn before_last(&self, path: &str) -> String {
+        git(&self.work, &["show", &format!("HEAD~1:{path}")])
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.work.join(path), text).unwrap();
+    }
+
     pub fn remove(&self, path: &str) {
         std::fs::remove_file(self.work.join(path)).unwrap();
     }

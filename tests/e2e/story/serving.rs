@@ -99,13 +99,21 @@ pub fn serve_stops_when_it_is_asked_to_and_goes_on_after_a_start(bed: &mut Bed) 
 }
 
 pub fn a_container_that_somebody_removed_comes_back(bed: &mut Bed) {
-    bed.in_container(&["sh", "-c", "printf %s \"$1\" > /notes/entry", "sh", NOTE]);
-    let before = bed.container_id();
+    let write = "printf %s \"$1\" > /notes/entry; head -c 1000000 /dev/urandom > /notes/bytes";
+    bed.in_container(&["sh", "-c", write, "sh", NOTE]);
+    let (before, image) = (bed.container_id(), bed.image_id());
     let container = format!("{ENV}-web-1");
-    bed.metrom(&["exec", ENV, "--", "docker", "rm", "--force", &container])
-        .with_code(0);
+    // And the name of its image is made to mean another one.
+    for meddling in [
+        ["commit", &container, "nginx:1.22"],
+        ["rm", "--force", &container],
+    ] {
+        bed.metrom(&[&["exec", ENV, "--", "docker"], &meddling[..]].concat())
+            .with_code(0);
+    }
     bed.until_served_within(CHANGE, "the page is back", |bed| bed.page("/edition"));
     assert_ne!(bed.container_id(), before);
+    assert_eq!(bed.image_id(), image, "it means what it meant");
     // The look may fall into the middle of the removal.
     let causes = [
         "service web gone → running",

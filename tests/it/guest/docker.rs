@@ -69,7 +69,9 @@ fn applied(sshd: &Sshd) {
     let stamp = json!({"owner": "acme", "env": "shop", "key": "stack", "digest": null,
         "revision": null, "created": "2026-01-01T00:00:00Z"});
     let services = BTreeMap::from([("web", "h1"), ("db", "h2"), ("job", "h3")]);
-    let record = json!({"stamp": stamp, "project": "shop", "services": services, "files": {}});
+    let images = json!({"web": {"name": "nginx:1", "id": "sha256:cafe"}});
+    let record = json!({"stamp": stamp, "project": "shop", "services": services, "files": {},
+        "images": images});
     std::fs::write(state.join("stamps/stack.json"), record.to_string() + "\n").unwrap();
     let sum = "0".repeat(64);
     std::fs::write(state.join("stack.sha256"), format!("{sum}  site.conf\n")).unwrap();
@@ -112,6 +114,8 @@ async fn containers_are_compared_with_what_was_applied() {
     assert_eq!((&*web.container, &*web.image), ("shop-web-1", "nginx:1"));
     assert_eq!(web.ports, ["8080:80/tcp"]);
     assert_eq!(web.image_digest, "sha256:feed");
+    assert_eq!(web.resolved.as_deref(), Some("sha256:cafe"));
+    assert_eq!(db.resolved, None);
     assert_eq!(
         (db.state.as_str(), db.exit_code, db.altered),
         ("exited", Some(3), true)

@@ -11,14 +11,16 @@ use serde_json::json;
 
 use crate::guest::sshd::Sshd;
 
-/// Writes down what it is asked; has the containers of the file `containers`, and fails while there
-/// is a file `broken`.
+/// Writes down what it is asked; has the containers of the file `containers`, understands every
+/// compose file as what is in `config`, and fails while there is a file `broken`.
 const DOCKER: &str = r#"#!/bin/sh
 at=${0%/bin/docker}
 echo "$*" >>"$at/asked"
 case $1 in
 ps) cat "$at/containers" 2>/dev/null || : ;;
-compose) [ ! -e "$at/broken" ] || { echo 'no space left' >&2; exit 1; } ;;
+compose)
+  [ ! -e "$at/broken" ] || { echo 'no space left' >&2; exit 1; }
+  case " $* " in *" config "*) cat "$at/config" 2>/dev/null || : ;; esac ;;
 esac
 "#;
 
@@ -111,6 +113,24 @@ impl Bench {
     async fn start(&self) -> Result<(), GuestError> {
         self.perform(GuestAction::StartStack { project: project() })
             .await
+    }
+
+    async fn apply(&self) -> Result<(), GuestError> {
+        let spec = StackSpec {
+            project: project(),
+            compose: ComposeSource::Files {
+                file: "compose.yaml".to_owned(),
+            },
+            files: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            services: BTreeSet::new(),
+        };
+        let apply = GuestAction::ApplyStack {
+            spec: Box::new(spec),
+            stamp: self.stamp(),
+        };
+        self.perform(apply).await
     }
 
     /// What compose was asked since the last time.
@@ -231,23 +251,40 @@ async fn a_machine_without_a_stack_is_left_alone() {
 async fn what_is_applied_takes_the_place_of_what_was_stopped() {
     let bench = Bench::new();
     bench.stop().await.unwrap();
-    let spec = StackSpec {
-        project: project(),
-        compose: ComposeSource::Files {
-            file: "compose.yaml".to_owned(),
-        },
-        files: BTreeMap::new(),
-        variables: BTreeMap::new(),
-        sources: BTreeMap::new(),
-        services: BTreeSet::new(),
-    };
-    let apply = GuestAction::ApplyStack {
-        spec: Box::new(spec),
-        stamp: bench.stamp(),
-    };
     // This Docker does not say what is in a compose file; the files are written before that.
-    bench.perform(apply).await.unwrap_err();
+    bench.apply().await.unwrap_err();
     assert!(!bench.copy().exists());
+}
+
+#[tokio::test]
+async fn the_name_of_an_image_means_what_it_meant_when_it_was_applied() {
+    let bench = Bench::new();
+    let path = bench.path("state/stamps/stack.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    record["images"] = json!({
+        "web": {"name": "nginx:1", "id": "sha256:cafe"},
+        "db": {"name": "postgres:16", "id": "sha256:beef"},
+        "pinned": {"name": "redis@sha256:feed", "id": "sha256:feed"},
+    });
+    std::fs::write(&path, record.to_string()).unwrap();
+    let config = json!({"services": {
+        "web": {"image": "nginx:1"},
+        "db": {"image": "postgres:17"},
+        "pinned": {"image": "redis@sha256:feed"},
+    }});
+    std::fs::write(bench.path("config"), config.to_string()).unwrap();
+    // No daemon tells how the containers came out.
+    bench.apply().await.unwrap_err();
+    let asked = std::fs::read_to_string(bench.path("asked")).unwrap();
+    let tags: Vec<_> = asked.lines().filter(|l| l.starts_with("tag ")).collect();
+    assert_eq!(tags, ["tag sha256:cafe nginx:1"], "{asked}");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let left: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        left["images"], record["images"],
+        "it is not forgotten halfway"
+    );
 }
 
 #[tokio::test]
@@ -259,4 +296,47 @@ async fn a_stack_that_is_removed_leaves_no_copy_of_its_files() {
     assert_eq!(bench.asked(), ["stop", "down --remove-orphans"]);
     assert!(!bench.copy().exists());
     assert!(!bench.file(".env").exists());
+}
+
+#[tokio::test]
+async fn the_volumes_of_another_environment_become_ours_with_its_data() {
+    let bench = Bench::without_stack();
+    let systemctl = bench.path("bin/systemctl");
+    std::fs::write(
+        &systemctl,
+        "#!/bin/sh\necho \"$*\" >>\"${0%/bin/*}/asked\"\n",
+    )
+    .unwrap();
+    std::fs::set_permissions(&systemctl, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let root = bench.path("srv");
+    for volume in ["old_notes", "old_db", "older_db", "named", "shop_db"] {
+        std::fs::create_dir_all(root.join("docker").join(volume).join("_data")).unwrap();
+    }
+    std::fs::write(root.join("docker/old_db/_data/rows"), "of old").unwrap();
+    std::fs::write(root.join("docker/shop_db/_data/rows"), "of shop").unwrap();
+    std::fs::write(root.join("project"), "old\n").unwrap();
+    for _ in 0..2 {
+        bench.apply().await.unwrap_err(); // this Docker does not say what is in a compose file
+        let folders = std::fs::read_dir(root.join("docker")).unwrap();
+        let mut names: Vec<_> = folders.map(|f| f.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(
+            names,
+            ["named", "old_db", "older_db", "shop_db", "shop_notes"]
+        );
+        let rows = std::fs::read_to_string(root.join("docker/shop_db/_data/rows")).unwrap();
+        assert_eq!(rows, "of shop", "nothing is written over");
+        assert_eq!(
+            std::fs::read_to_string(root.join("project")).unwrap(),
+            "shop\n"
+        );
+    }
+    let asked = std::fs::read_to_string(bench.path("asked")).unwrap();
+    let [stop, start] =
+        ["stop", "start"].map(|verb| format!("{verb} docker.socket docker.service"));
+    let of_systemd: Vec<_> = asked
+        .lines()
+        .filter(|line| line.contains(".socket"))
+        .collect();
+    assert_eq!(of_systemd, [stop, start], "once");
 }

@@ -154,6 +154,7 @@ fn an_environment_and_its_repository_say_together_how_it_is_updated() {
         machine: Strategy::Phoenix,
         stack: Strategy::InPlace,
         every: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+        within: None,
     };
     assert_eq!(desired.update, expected);
 }

@@ -192,14 +192,16 @@ fn what_changes_is_brought_about_in_place_unless_somebody_says_otherwise() {
         machine: Strategy::InPlace,
         stack: Strategy::InPlace,
         every: None,
+        within: None,
     };
     assert_eq!(update("", "drift: heal"), in_place);
     assert_eq!(update("", "update: {}"), in_place);
-    let every = "update: {machine: phoenix, stack: phoenix, every: 7d}";
+    let every = "update: {machine: phoenix, stack: phoenix, every: 7d, within: 20m}";
     let phoenix = Update {
         machine: Strategy::Phoenix,
         stack: Strategy::Phoenix,
         every: Some(Duration::from_secs(7 * 24 * HOUR)),
+        within: Some(Duration::from_secs(20 * 60)),
     };
     assert_eq!(update("", every), phoenix);
     assert_eq!(update(every, "drift: heal"), phoenix);
@@ -213,6 +215,7 @@ fn what_an_environment_does_not_say_of_updates_comes_from_the_repository() {
         machine: Strategy::Phoenix,
         stack: Strategy::InPlace,
         every: Some(4 * week),
+        within: None,
     };
     assert_eq!(update(defaults, "update: {}"), of_repository);
     assert_eq!(
@@ -240,6 +243,7 @@ fn an_update_that_makes_no_sense_is_met_with_words_and_a_next_move() {
         ("machine: blue-green", "there are `in-place`, `phoenix`"),
         ("machines: phoenix", "did you mean `machine`?"),
         ("every: 0s", "`0s` must be more than nothing"),
+        ("within: 0s", "`0s` must be more than nothing"),
         ("every: -1d", "is not a length of time"),
         ("every: monthly", "is not a length of time"),
         ("every: 59m", "too early to replace a machine; write `1h`"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrom::model::LiveFields;
+use metrom::model::{LiveFields, LiveService};
 use metrom::world::World;
 
 use super::time::{apply, declared, lab, plan, reasons, shop, world};
@@ -86,4 +86,36 @@ fn whoever_insists_is_let_be_for_a_while_and_named_as_one_who_fights() {
     world.pass(pause);
     apply(&world);
     assert_eq!(memory(&world), 1024);
+}
+
+/// The images of the services on the machine, after somebody had a hand on them.
+fn images(world: &World, meddle: impl Fn(&mut LiveService)) -> Vec<String> {
+    let id = machines(world, &lab(), &shop())[0].id.clone();
+    let mut images = Vec::new();
+    world.meddle(&lab(), &id, |thing| {
+        for (fields, _) in thing.inside.live.values_mut() {
+            if let LiveFields::Stack(stack) = fields {
+                stack.services.iter_mut().for_each(&meddle);
+                images.extend(stack.services.iter().map(|s| s.image_digest.clone()));
+            }
+        }
+    });
+    images
+}
+
+#[test]
+fn a_container_from_another_image_than_was_applied_is_put_right_and_both_are_named() {
+    let world = world(&declared(&["drift: report"]));
+    apply(&world);
+    let applied = images(&world, |_| ());
+    let other = format!("sha256:{}", "d".repeat(64));
+    let drifted = images(&world, |service| service.image_digest.clone_from(&other));
+    assert_ne!(drifted, applied);
+    let told = reasons(&apply(&world));
+    let words = "db from dddddddddddd → db, as db was resolved";
+    assert!(told.contains(words), "{told}");
+    assert_eq!(images(&world, |_| ()), drifted);
+    world.push(declared(&[]).commit(1));
+    apply(&world);
+    assert_eq!(images(&world, |_| ()), applied);
 }

@@ -492,3 +492,38 @@ fn whatever_stops_a_hand_over_somebody_serves_afterwards() {
     }
     assert!(deaths > 15, "{deaths} deaths");
 }
+
+#[test]
+fn the_time_in_which_it_has_to_be_well_can_be_declared() {
+    let (world, _) = changed(&["update: {machine: phoenix, within: 5m}"]);
+    let first = only(&world).id;
+    sync(&world);
+    set_services(&world, &both(&world).1.id, "restarting");
+    world.pass(Duration::from_secs(4 * 60));
+    apply(&world);
+    assert_eq!(both(&world).0.id, first, "it has another minute");
+    world.pass(Duration::from_secs(60));
+    let report = apply(&world);
+    let words = "it was not well within 5 minutes";
+    assert!(reasons(&report).contains(words), "{}", reasons(&report));
+    assert_eq!(only(&world).id, first);
+}
+
+#[test]
+fn the_hand_over_names_the_images_that_are_others_on_the_second_machine() {
+    let (world, _) = changed(&[PHOENIX]);
+    sync(&world);
+    let (_, new) = both(&world);
+    world.meddle(&lab(), &new.id, |thing| {
+        for (fields, _) in thing.inside.live.values_mut() {
+            if let LiveFields::Stack(stack) = fields {
+                let id = format!("sha256:{}", "d".repeat(64));
+                stack.services[0].resolved = Some(id.clone());
+                stack.services[0].image_digest = id;
+            }
+        }
+    });
+    let handed = lines(&sync(&world));
+    let words = "hand over to the other machine on lab  (phoenix: image db db → dddddddddddd)";
+    assert!(handed.iter().any(|line| line.contains(words)), "{handed:?}");
+}

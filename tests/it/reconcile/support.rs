@@ -149,6 +149,7 @@ fn service(name: &str) -> LiveService {
         container: format!("{name}-1"),
         image: name.to_owned(),
         image_digest: String::new(),
+        resolved: None,
         state: "running".to_owned(),
         exit_code: None,
         health: Health::Healthy,
