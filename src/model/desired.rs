@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, EnvName, ImageName, Key, OwnerName, ProviderName, Revision, Timestamp};
+use super::{Digest, EnvName, ImageName, Key, OwnerName, ProviderName, Revision, Stamp, Timestamp};
 
 /// What should be for one environment, at the instant it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,6 +88,22 @@ impl Desired {
             .map(|(key, resource)| (key, &resource.digest))
             .collect();
         Digest::of(&digests.into_iter().collect::<Vec<_>>())
+    }
+
+    /// The stamp of a resource as it is declared now. A machine carries on the birth of the one before
+    /// it; the first of all is born when it is made.
+    #[must_use]
+    pub fn stamp(&self, key: &Key, created: Timestamp) -> Stamp {
+        let is_machine = matches!(key, Key::Machine);
+        Stamp {
+            owner: self.owner.clone(),
+            env: self.env.clone(),
+            key: key.clone(),
+            digest: self.resources.get(key).map(|r| r.digest.clone()),
+            revision: Some(self.revision.clone()),
+            created,
+            born: is_machine.then(|| self.born.unwrap_or(created)),
+        }
     }
 
     /// Its time is up: nothing should be, although it is declared.

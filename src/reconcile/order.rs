@@ -269,29 +269,12 @@ impl<'a> Order<'a> {
         let provider = self.desired.provider.as_ref();
         let again = provider.and_then(|p| intent::to_repeat(self.intents, key, p));
         match again {
-            Some(intent) => (intent.token.clone(), self.stamp(key, intent.since)),
+            Some(intent) => (intent.token.clone(), self.desired.stamp(key, intent.since)),
             None => {
                 let token = intent::token(&self.attempt.token, key);
-                (token, self.stamp(key, self.attempt.at))
+                (token, self.desired.stamp(key, self.attempt.at))
             }
         }
-    }
-
-    fn stamp(&self, key: &Key, created: crate::model::Timestamp) -> Stamp {
-        Stamp {
-            owner: self.desired.owner.clone(),
-            env: self.desired.env.clone(),
-            key: key.clone(),
-            digest: self.desired.resources.get(key).map(|r| r.digest.clone()),
-            revision: Some(self.desired.revision.clone()),
-            created,
-            born: self.born(key, created),
-        }
-    }
-
-    /// What a machine carries on from the one before it; the first of all is born when it is made.
-    fn born(&self, key: &Key, created: crate::model::Timestamp) -> Option<crate::model::Timestamp> {
-        matches!(key, Key::Machine).then(|| self.desired.born.unwrap_or(created))
     }
 
     /// A stamp for what is changed in place: it keeps its first creation.
@@ -299,7 +282,7 @@ impl<'a> Order<'a> {
         let claims = self.observed.live.get(key).into_iter().flatten();
         let mut same = claims.filter(|live| Some(&live.id) == id);
         let created = same.find_map(|live| Some(live.stamp.as_ref()?.created));
-        self.stamp(key, created.unwrap_or(self.attempt.at))
+        self.desired.stamp(key, created.unwrap_or(self.attempt.at))
     }
 
     /// Makes, resizes or starts the machine and waits for it; returns what its inside waits for.

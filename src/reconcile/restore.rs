@@ -8,8 +8,7 @@ use super::plan::{Attempt, finished};
 use super::sync::{Reconciler, SyncReport};
 use super::tick::Tick;
 use crate::model::{
-    Action, Cause, EnvName, Key, Live, Plan, ProviderAction, Risk, Spec, Stamp, Step, StepId,
-    Trigger,
+    Action, Cause, EnvName, Key, Live, Plan, ProviderAction, Risk, Spec, Step, StepId, Trigger,
 };
 use crate::port::StoreError;
 
@@ -122,15 +121,7 @@ fn copy(key: &Key, original: &Live, aim: &Aim, attempt: &Attempt, before: usize)
             size_mib,
             ..spec.clone()
         },
-        stamp: Stamp {
-            owner: desired.owner.clone(),
-            env: desired.env.clone(),
-            key: key.clone(),
-            digest: Some(resource.digest.clone()),
-            revision: Some(desired.revision.clone()),
-            created,
-            born: None,
-        },
+        stamp: desired.stamp(key, created),
         token,
         copy_of: Some(original.id.clone()),
     };

@@ -11,9 +11,8 @@ use super::phoenix::{Look, Pair, Seat, Stage, data};
 use super::plan::{finished, plan};
 use super::{keeper, order};
 use crate::model::{
-    Action, Beside, Cause, Change, Desired, FieldChange, GuestAction, Key, Live, LiveId, Observed,
-    Plan, Power, ProviderAction, ProviderName, Risk, Scope, Spec, Stamp, Step, StepId, Subject,
-    Timestamp, WakingBy,
+    Action, Beside, Cause, Change, Desired, GuestAction, Key, Live, LiveId, Observed, Plan, Power,
+    ProviderAction, ProviderName, Risk, Scope, Spec, Step, StepId, Subject, Timestamp, WakingBy,
 };
 
 /// What is declared, but for the data volumes.
@@ -138,7 +137,6 @@ pub fn wake(steps: &mut Vec<Step>, desired: &Desired, live: &Live) {
         desired,
         provider,
         cause: super::diff::by_waking(desired.waking.by),
-        fields: Vec::new(),
         steps: std::mem::take(steps),
     };
     let ready = moves.start(live, &After::new());
@@ -190,7 +188,6 @@ fn moved(look: &Look, pair: &Pair, policy: &Policy, moves: fn(&mut Moves, &Look,
         desired: look.desired,
         provider: provider.expect("two machines are only where one is declared"),
         cause: Cause::Phoenix,
-        fields: Vec::new(),
         steps: Vec::new(),
     };
     moves(&mut all, look, pair);
@@ -202,8 +199,6 @@ struct Moves<'a> {
     desired: &'a Desired,
     provider: ProviderName,
     cause: Cause,
-    /// What is other on the machine that the data goes to, as far as nobody declared it.
-    fields: Vec<FieldChange>,
     steps: Vec<Step>,
 }
 
@@ -212,16 +207,12 @@ type After = BTreeSet<StepId>;
 impl Moves<'_> {
     fn push(&mut self, key: Key, action: Action, risk: Risk, after: &After) -> After {
         let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX) + 1);
-        let fields = match &key {
-            Key::Volume(_) => self.fields.clone(),
-            _ => Vec::new(),
-        };
         self.steps.push(Step {
             id,
             key,
             action,
             cause: self.cause.clone(),
-            fields,
+            fields: Vec::new(),
             risk,
             after: after.clone(),
         });
@@ -295,7 +286,6 @@ fn is_heard(observed: &Observed, machine: &Live) -> bool {
 fn hand_over(moves: &mut Moves, look: &Look, pair: &Pair) {
     let Pair { old, new, seat } = *pair;
     let project = moves.desired.env.clone();
-    moves.fields = other_images(look);
     let mut after_old = After::new();
     if seat == Seat::Old && is_heard(look.observed, old) {
         let stop = GuestAction::StopStack {
@@ -311,20 +301,27 @@ fn hand_over(moves: &mut Moves, look: &Look, pair: &Pair) {
     let mut off = moves.stop(old, &after_old);
     off.extend(moves.stop(new, &after_new));
     let handed = moves.carry(look, old, new, &off);
+    tell_images(&mut moves.steps, look);
     let ready = moves.start(new, &handed);
     set_up(moves, look, new, &ready);
 }
 
-/// What the names of images were resolved to on the second machine and not on the first.
-fn other_images(look: &Look) -> Vec<FieldChange> {
+/// Says of the hand-over what the names of images were resolved to on the second machine and not on
+/// the first.
+fn tell_images(steps: &mut [Step], look: &Look) {
     let stack = |observed: &Observed| {
         let claims = observed.live.get(&Key::Stack).cloned();
         let live = claims.and_then(|claims| claims.into_iter().next());
         live.and_then(|live| live.fields.as_stack().cloned())
     };
-    let both = stack(look.observed).zip(look.trial.and_then(stack));
-    both.map(|(old, new)| super::compare::images(&old, &new))
-        .unwrap_or_default()
+    let Some((old, new)) = stack(look.observed).zip(look.trial.and_then(stack)) else {
+        return;
+    };
+    let fields = super::compare::images(&old, &new);
+    let is_carried = |step: &&mut Step| matches!(step.key, Key::Volume(_));
+    for step in steps.iter_mut().filter(is_carried) {
+        step.fields.clone_from(&fields);
+    }
 }
 
 /// Once more, for what was set up on empty volumes: the accounts own the files of others now.
@@ -335,15 +332,7 @@ fn set_up(moves: &mut Moves, look: &Look, live: &Live, after: &After) {
     let Spec::Guest(spec) = &resource.spec else {
         return;
     };
-    let stamp = Stamp {
-        owner: look.desired.owner.clone(),
-        env: look.desired.env.clone(),
-        key: Key::Guest,
-        digest: Some(resource.digest.clone()),
-        revision: Some(look.desired.revision.clone()),
-        created: look.attempt.at,
-        born: None,
-    };
+    let stamp = look.desired.stamp(&Key::Guest, look.attempt.at);
     let spec = spec.clone();
     let action = GuestAction::Configure { spec, stamp };
     moves.inside(Key::Guest, &live.id, action, Risk::Safe, after);

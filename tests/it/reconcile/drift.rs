@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrom::model::{LiveFields, LiveService};
 use metrom::world::World;
 
-use super::time::{apply, declared, lab, plan, reasons, shop, world};
+use super::time::{apply, declared, each_service, lab, plan, reasons, shop, world};
 use super::worlds::machines;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -92,13 +92,9 @@ fn whoever_insists_is_let_be_for_a_while_and_named_as_one_who_fights() {
 fn images(world: &World, meddle: impl Fn(&mut LiveService)) -> Vec<String> {
     let id = machines(world, &lab(), &shop())[0].id.clone();
     let mut images = Vec::new();
-    world.meddle(&lab(), &id, |thing| {
-        for (fields, _) in thing.inside.live.values_mut() {
-            if let LiveFields::Stack(stack) = fields {
-                stack.services.iter_mut().for_each(&meddle);
-                images.extend(stack.services.iter().map(|s| s.image_digest.clone()));
-            }
-        }
+    each_service(world, &id, |service| {
+        meddle(service);
+        images.push(service.image_digest.clone());
     });
     images
 }

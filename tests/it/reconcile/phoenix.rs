@@ -9,7 +9,7 @@ use metrom::reconcile::{End, SyncReport, phoenix};
 use metrom::world::World;
 use metrom::world::declare::Declared;
 
-use super::time::{DAY, apply, declared, lab, memo, plan, reasons, shop, world};
+use super::time::{DAY, apply, declared, each_service, lab, memo, plan, reasons, shop, world};
 use super::worlds::{machines, reconciler, volumes};
 
 const PHOENIX: &str = "update: {machine: phoenix}";
@@ -66,15 +66,7 @@ fn both(world: &World) -> (Object, Object) {
 }
 
 fn set_services(world: &World, id: &LiveId, state: &str) {
-    world.meddle(&lab(), id, |thing| {
-        for (fields, _) in thing.inside.live.values_mut() {
-            if let LiveFields::Stack(stack) = fields {
-                for service in &mut stack.services {
-                    state.clone_into(&mut service.state);
-                }
-            }
-        }
-    });
+    each_service(world, id, |service| state.clone_into(&mut service.state));
 }
 
 #[test]
@@ -450,17 +442,11 @@ fn what_is_protected_meanwhile_keeps_its_first_machine() {
     assert!(has_data(&world, &only(&world)));
 }
 
-/// Whether every service of a machine runs.
+/// Whether a machine has services and every one of them runs.
 fn is_up(world: &World, id: &LiveId) -> bool {
-    let mut is_up = false;
-    world.meddle(&lab(), id, |thing| {
-        let inside = thing.inside.live.values();
-        let stacks = inside.filter_map(|(fields, _)| fields.as_stack());
-        is_up = stacks
-            .flat_map(|stack| &stack.services)
-            .all(|service| service.state == "running");
-    });
-    is_up
+    let mut running = 0;
+    let all = each_service(world, id, |s| running += usize::from(s.state == "running"));
+    all > 0 && running == all
 }
 
 #[test]
@@ -514,13 +500,11 @@ fn the_hand_over_names_the_images_that_are_others_on_the_second_machine() {
     let (world, _) = changed(&[PHOENIX]);
     sync(&world);
     let (_, new) = both(&world);
-    world.meddle(&lab(), &new.id, |thing| {
-        for (fields, _) in thing.inside.live.values_mut() {
-            if let LiveFields::Stack(stack) = fields {
-                let id = format!("sha256:{}", "d".repeat(64));
-                stack.services[0].resolved = Some(id.clone());
-                stack.services[0].image_digest = id;
-            }
+    let other = format!("sha256:{}", "d".repeat(64));
+    each_service(&world, &new.id, |service| {
+        if service.name == "db" {
+            service.resolved = Some(other.clone());
+            service.image_digest.clone_from(&other);
         }
     });
     let handed = lines(&sync(&world));

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use metrom::model::{
-    EnvName, EventKind, Held, Memo, Plan, Power, ProviderName, Timestamp, Trigger, Wish,
+    EnvName, EventKind, Held, LiveFields, LiveId, LiveService, Memo, Plan, Power, ProviderName,
+    Timestamp, Trigger, Wish,
 };
 use metrom::port::Store;
 use metrom::reconcile::{End, SyncReport};
@@ -68,6 +69,20 @@ pub fn power(world: &World) -> Option<Power> {
     let machines = machines(world, &lab(), &shop());
     assert!(machines.len() <= 1, "{machines:?}");
     Some(machines.first()?.fields.as_machine()?.power)
+}
+
+/// Lays a hand on every service of a machine; how many there are.
+pub fn each_service(world: &World, id: &LiveId, mut hand: impl FnMut(&mut LiveService)) -> usize {
+    let mut count = 0;
+    world.meddle(&lab(), id, |thing| {
+        for (fields, _) in thing.inside.live.values_mut() {
+            if let LiveFields::Stack(stack) = fields {
+                stack.services.iter_mut().for_each(&mut hand);
+                count += stack.services.len();
+            }
+        }
+    });
+    count
 }
 
 pub fn memo(world: &World, memo: &Memo) {
