@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use metrom::manifest::schema::HostSpec;
-use metrom::model::{
-    Entry, EnvName, Inventory, LiveId, LiveMachine, ProviderName, Snapshot, Token,
-};
+use metrom::model::{Entry, EnvName, Inventory, LiveId, Object, ProviderName, Snapshot, Token};
 use metrom::port::{Observer, Observers, ProviderError, Source as _, Store};
 use metrom::reconcile::{Attempt, Viewer};
 use metrom::secrets::LocalSecrets;
@@ -163,7 +161,7 @@ impl Observer for Nothing {
         }
     }
 
-    async fn machine(&self, _: &LiveId) -> Result<Option<LiveMachine>, ProviderError> {
+    async fn machine(&self, _: &LiveId) -> Result<Option<Object>, ProviderError> {
         Ok(None)
     }
 }

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::output::{GOOD, paint};
 use super::{Global, diagnostics, place, wiring};
 use crate::manifest::{self, Catalog};
+use crate::model::EnvName;
 use crate::model::text::count;
 use crate::source::folder;
 
@@ -32,7 +33,7 @@ pub async fn run(args: &Check, global: &Global) -> Result<Exit> {
     let exit = diagnostics::exit(found);
     let report = json!({
         "revision": catalog.revision,
-        "environments": catalog.names().collect::<Vec<_>>(),
+        "environments": names(&catalog).collect::<Vec<_>>(),
         "diagnostics": found,
     });
     if global.output.print(&report)? {
@@ -72,10 +73,15 @@ pub async fn catalog(root: &Path) -> Result<Catalog> {
     Ok(manifest::load(&snapshot))
 }
 
+/// What files declare as environments: warm machines are none.
+fn names(catalog: &Catalog) -> impl Iterator<Item = &EnvName> {
+    catalog.names().filter(|name| !name.is_of_pool())
+}
+
 fn size(catalog: &Catalog) -> String {
     format!(
         "{}, {}, {}",
-        count(catalog.names().count(), "environment"),
+        count(names(&catalog).count(), "environment"),
         count(catalog.templates.len(), "template"),
         count(catalog.hosts.len(), "host"),
     )

@@ -153,7 +153,7 @@ fn more(env: &EnvironmentView) -> [String; 4] {
 #[must_use]
 pub fn status(status: Status) -> String {
     let style = match status {
-        Status::Healthy => GOOD,
+        Status::Healthy | Status::Warm => GOOD,
         Status::Changing | Status::Pending | Status::Held | Status::Unknown => WARN,
         Status::Degraded | Status::Failed | Status::Stalled => BAD,
         Status::Asleep | Status::Kept | Status::Absent => FAINT,

@@ -128,7 +128,12 @@ fn kept_of(aim: &Aim) -> Vec<Kept> {
         .iter()
         .filter_map(|(key, claims)| match key {
             Key::Volume(name) => Some((name, claims)),
-            Key::Image | Key::Machine | Key::Guest | Key::Checkout(_) | Key::Stack => None,
+            Key::Image
+            | Key::Machine
+            | Key::Guest
+            | Key::Containers
+            | Key::Checkout(_)
+            | Key::Stack => None,
         });
     let one = |name: &String, live: &Live| Kept {
         environment: aim.desired.env.clone(),

@@ -128,6 +128,7 @@ fn way_in(aim: &Aim) -> Option<GuestTarget> {
         machine: live.id.clone(),
         address: machine.address?,
         host_key: machine.host_key.clone()?,
+        volumes: machine.devices.clone(),
     })
 }
 

@@ -9,11 +9,12 @@ use super::command::Command;
 use super::files::{self, Change, NewFile};
 use super::operator::{ASK_WITHIN, Operator};
 use super::record::{self, GuestRecord};
-use super::{LOGIN, checkout, daemon};
+use super::{LOGIN, checkout, daemon, data};
 use crate::model::{GuestSpec, RegistryLogin, Stamp};
 use crate::port::{GuestError, Secrets};
 
 const VERSIONS: &str = include_str!("scripts/versions.sh");
+const CLAIM: &str = include_str!("scripts/claim.sh");
 const INSTALL: &str = include_str!("scripts/install.sh");
 const ACCOUNTS: &str = include_str!("scripts/accounts.sh");
 
@@ -34,8 +35,7 @@ pub(crate) struct Relogin(pub bool);
 /// [`GuestError::Blocked`] when the image cannot serve; [`GuestError::Secret`]; what programs say.
 pub(crate) async fn configure(
     op: &mut Operator<'_>,
-    spec: &GuestSpec,
-    stamp: &Stamp,
+    (spec, stamp, volumes): (&GuestSpec, &Stamp, &BTreeMap<String, String>),
     login: &str,
     secrets: &dyn Secrets,
 ) -> Result<Relogin, GuestError> {
@@ -44,6 +44,11 @@ pub(crate) async fn configure(
         return Err(op.blocked(DOING, reason));
     }
     let before = recorded(op).await?;
+    op.phase("data", data::mount(op, volumes)).await?;
+    if before.as_ref().is_some_and(|b| b.stamp.env != stamp.env) {
+        let claim = Command::script(CLAIM).arg(stamp.env.as_str()).as_root();
+        op.ask("giving the machine its name", &claim).await?;
+    }
     op.phase("software", software(op)).await?;
     let relogin = accounts(op, spec, before.as_ref(), login).await?;
     registries(op, spec, before.as_ref()).await?;

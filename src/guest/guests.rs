@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::operator::{Operator, explain};
 use super::output::Lines;
 use super::ssh::{Chunk, Keys, Login, Session, SshError, Terminal};
-use super::{Layout, checkout, configure, observe, project, ready, stack};
+use super::{Layout, checkout, configure, containers, observe, project, ready, stack};
 use crate::model::{GuestAction, Key};
 use crate::port::{
     GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal, Secrets, Silent,
@@ -273,6 +273,7 @@ impl GuestActuator for Guests {
         connected.map_err(|e| said(target, e))?;
         journal.phase("boot", began.elapsed());
         let op = self.operator(target, journal).await?;
+        ready::set_clock(&op).await?;
         op.phase("cloud-init", ready::first_boot(&op, deadline))
             .await
     }
@@ -292,12 +293,15 @@ impl GuestActuator for Guests {
             }
             GuestAction::Configure { spec, stamp } => {
                 let login = &self.login.user;
-                let done = configure::configure(&mut op, spec, stamp, login, secrets).await?;
+                let volumes = &target.volumes;
+                let wanted = (spec, stamp, volumes);
+                let done = configure::configure(&mut op, wanted, login, secrets).await?;
                 if done.0 {
                     self.forget(target);
                 }
                 Ok(())
             }
+            GuestAction::PullImages { spec, stamp } => containers::pull(&op, spec, stamp).await,
             GuestAction::SyncCheckout { spec, stamp } => {
                 let Key::Checkout(name) = &stamp.key else {
                     return Err(

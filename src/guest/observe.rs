@@ -12,7 +12,7 @@ use super::command::Command;
 use super::container::{self, Container};
 use super::docker;
 use super::operator::Operator;
-use super::record::{self, CheckoutRecord, GuestRecord, StackRecord};
+use super::record::{self, CheckoutRecord, ContainersRecord, GuestRecord, StackRecord};
 use crate::model::{Gap, Key, LiveCheckout, LiveFields, LiveStack, Scope, Stamp};
 use crate::port::GuestReport;
 
@@ -25,6 +25,7 @@ struct Facts {
     booting: bool,
     unmounted: Vec<String>,
     guest: Option<GuestRecord>,
+    containers: Option<ContainersRecord>,
     stack: Option<StackRecord>,
     checkouts: BTreeMap<String, Survey>,
     changed_files: Vec<String>,
@@ -39,6 +40,7 @@ impl Facts {
                 "booting" => facts.booting = true,
                 "unmounted" => facts.unmounted.push(value.to_owned()),
                 "guest" => facts.guest = record::read(value),
+                "containers" => facts.containers = record::read(value),
                 "stack" => facts.stack = record::read(value),
                 "file" => facts.changed_files.push(value.to_owned()),
                 "checkout" => {
@@ -120,6 +122,9 @@ fn report(facts: Facts, containers: Vec<Container>) -> GuestReport {
     let mut live: BTreeMap<Key, (LiveFields, Option<Stamp>)> = BTreeMap::new();
     if let Some(guest) = facts.guest {
         live.insert(Key::Guest, (LiveFields::Guest, Some(guest.stamp)));
+    }
+    if let Some(ContainersRecord { stamp }) = facts.containers {
+        live.insert(Key::Containers, (LiveFields::Guest, Some(stamp)));
     }
     for (name, survey) in facts.checkouts {
         let fields = LiveFields::Checkout(LiveCheckout {

@@ -1,6 +1,6 @@
 //! Waiting for a machine's first boot: until it lets us in, then until cloud-init is through.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -11,6 +11,7 @@ use super::operator::{Operator, explain};
 use super::ssh::{Chunk, SshError};
 use crate::port::GuestError;
 
+const SET_CLOCK: &str = include_str!("scripts/set-clock.sh");
 const AWAIT_BOOT: &str = include_str!("scripts/await-boot.sh");
 const BOOT_LOG: &str = "/var/log/cloud-init-output.log";
 const DOING: &str = "waiting for its first boot";
@@ -29,6 +30,17 @@ struct BootResult {
 struct BootOutcome {
     #[serde(default)]
     errors: Vec<String>,
+}
+
+/// Gives a machine that was paused the time that has passed meanwhile.
+///
+/// # Errors
+/// When the machine cannot be asked, or does not take it.
+pub(crate) async fn set_clock(op: &Operator<'_>) -> Result<(), GuestError> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = since.unwrap_or_default().as_secs().to_string();
+    let command = Command::script(SET_CLOCK).arg(now).as_root();
+    op.ask("setting its clock", &command).await.map(drop)
 }
 
 /// Waits until cloud-init is through, and says what it had to complain of.

@@ -22,6 +22,12 @@ pub(crate) struct GuestRecord {
     pub registries: bool,
 }
 
+/// Of `containers`: in `stamps/containers.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ContainersRecord {
+    pub stamp: Stamp,
+}
+
 /// Of a checkout: in its `.git/metrom.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CheckoutRecord {

@@ -9,19 +9,12 @@
 use russh::keys::ssh_key::LineEnding;
 use serde_json::{Value, json};
 
+use super::data::{self, DATA, DOCKER_DROP_INS, DROP_IN, RULES, UDEV_RULES, mountpoint};
 use super::identity::{Identity, ed25519};
 use super::{LOGIN, fat};
 use crate::port::seed::{Seed, SeedError, SeedMaker, SeedRequest};
 
-/// The volume that carries everything that must outlive the machine.
-const DATA: &str = "data";
 const MOUNT_VOLUME: &str = "/usr/local/sbin/metrom-mount-volume";
-const MOUNT_VOLUME_SCRIPT: &str = include_str!("scripts/mount-volume.sh");
-
-/// Docker never writes named volumes to the root disk while the data volume is not mounted.
-const DOCKER_WAITS: &str = "[Unit]\nRequiresMountsFor=/var/lib/docker/volumes\n";
-/// A volume that grows under a running machine; at a boot, mounting it does the same.
-const GROWS_LIVE: &str = "ACTION==\"change\", SUBSYSTEM==\"block\", ENV{RESIZE}==\"1\", ENV{ID_FS_LABEL}==\"metrom-data\", RUN+=\"/usr/sbin/resize2fs $devnode\"\n";
 /// Only the key that was made for this machine is presented, whatever else the image generates.
 const ONE_HOST_KEY: &str = "HostKey /etc/ssh/ssh_host_ed25519_key\n";
 
@@ -99,13 +92,13 @@ fn written_files(request: &SeedRequest) -> Vec<Value> {
         ),
     ];
     if request.volumes.contains_key(DATA) {
-        let drop_in = "/etc/systemd/system/docker.service.d/10-metrom.conf";
-        files.push(file(drop_in, "0644", DOCKER_WAITS));
+        let drop_in = format!("{DOCKER_DROP_INS}/{DROP_IN}");
+        files.push(file(&drop_in, "0644", data::DOCKER_WAITS));
     }
     if !request.volumes.is_empty() {
-        files.push(file(MOUNT_VOLUME, "0755", MOUNT_VOLUME_SCRIPT));
-        let rules = "/etc/udev/rules.d/90-metrom-data.rules";
-        files.push(file(rules, "0644", GROWS_LIVE));
+        files.push(file(MOUNT_VOLUME, "0755", data::MOUNT_VOLUME));
+        let rules = format!("{UDEV_RULES}/{RULES}");
+        files.push(file(&rules, "0644", data::GROWS_LIVE));
     }
     files
 }
@@ -117,14 +110,6 @@ fn mounts(request: &SeedRequest) -> Vec<Value> {
         commands.push(json!([MOUNT_VOLUME, device, mountpoint(name)]));
     }
     commands
-}
-
-fn mountpoint(volume: &str) -> String {
-    if volume == DATA {
-        super::ROOT.to_owned()
-    } else {
-        format!("{}-{volume}", super::ROOT)
-    }
 }
 
 fn meta_data(request: &SeedRequest) -> Value {

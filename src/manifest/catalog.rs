@@ -110,7 +110,8 @@ impl Catalog {
     pub fn standing(&self, env: &EnvName) -> Standing {
         if self.effective.contains_key(env) {
             Standing::Good
-        } else if self.declared.contains(env) {
+        } else if self.declared.contains(env) || (env.is_of_pool() && self.has_errors()) {
+            // How many warm machines there are to be is not known when a template cannot be read.
             Standing::Broken
         } else {
             Standing::Absent

@@ -41,6 +41,15 @@ pub struct Port {
 }
 
 impl Outline {
+    /// The images of the services that `compose up` starts, as far as they are written in full.
+    #[must_use]
+    pub fn images(&self) -> BTreeSet<String> {
+        let started = self.started().filter_map(|name| self.services.get(name));
+        let pulled = started.filter(|service| service.build.is_none());
+        let images = pulled.filter_map(|service| service.image.clone());
+        images.filter(|image| !image.contains('$')).collect()
+    }
+
     /// The services that `compose up` starts.
     pub fn started(&self) -> impl Iterator<Item = &String> {
         let is_started = |(_, service): &(&String, &Service)| service.profiles.is_empty();

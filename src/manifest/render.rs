@@ -6,8 +6,8 @@ use super::catalog::Catalog;
 use super::resolve::Effective;
 use super::schema::SourceRepository;
 use crate::model::{
-    CheckoutSpec, ComposeSource, Desired, EnvName, Key, MachineSpec, Resource, Revision, Spec,
-    StackSpec, Timestamp, Variable, VolumeSpec, Waking, WakingBy, Wish,
+    CheckoutSpec, ComposeSource, ContainersSpec, Desired, EnvName, Key, MachineSpec, Pool,
+    Resource, Revision, Spec, StackSpec, Timestamp, Variable, VolumeSpec, Waking, WakingBy, Wish,
 };
 use crate::schedule::{OfficeHours, State};
 
@@ -69,8 +69,48 @@ pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -
     desired.update = timing.update;
     desired.until = [until, desired.end].into_iter().flatten().min();
     desired.provider = Some(effective.machine.provider.clone());
-    add_resources(&mut desired, env, effective, facts);
+    desired.pool = effective.pool.clone();
+    match effective.pool {
+        Pool::Member => add_warm(&mut desired, effective),
+        Pool::None | Pool::Claims(_) => add_resources(&mut desired, env, effective, facts),
+    }
     desired
+}
+
+/// Everything of a machine that can be there before it is known whose it is. It is declared as the
+/// machine of an environment, data volume included, so that both are known to be of one shape.
+fn add_warm(desired: &mut Desired, effective: &Effective) {
+    let machine = machine_spec(effective);
+    let image = Spec::Image(machine.image.clone());
+    let mut resources = vec![
+        (Key::Image, Resource::new(image, [])),
+        (
+            Key::Machine,
+            Resource::new(Spec::Machine(machine), [Key::Image]),
+        ),
+        (
+            Key::Guest,
+            Resource::new(Spec::Guest(effective.guest.clone()), [Key::Machine]),
+        ),
+    ];
+    let images = effective.stack.outline.images();
+    if !images.is_empty() {
+        let spec = Spec::Containers(ContainersSpec { images });
+        resources.push((Key::Containers, Resource::new(spec, [Key::Guest])));
+    }
+    desired.resources.extend(resources);
+}
+
+fn machine_spec(effective: &Effective) -> MachineSpec {
+    let machine = &effective.machine;
+    MachineSpec {
+        provider: machine.provider.clone(),
+        image: machine.image.clone(),
+        cpus: machine.cpus,
+        memory_mib: machine.memory_mib,
+        disk_mib: machine.disk_mib,
+        volumes: BTreeSet::from([Key::Volume(DATA.to_owned())]),
+    }
 }
 
 /// Whether the machine is to run, and when that changes next: a person's wish counts while it
@@ -105,14 +145,7 @@ fn add_resources(desired: &mut Desired, env: &EnvName, effective: &Effective, fa
     };
     add(Key::Image, Spec::Image(machine.image.clone()), &[]);
     add(volume.clone(), Spec::Volume(volume_spec(effective)), &[]);
-    let spec = MachineSpec {
-        provider: machine.provider.clone(),
-        image: machine.image.clone(),
-        cpus: machine.cpus,
-        memory_mib: machine.memory_mib,
-        disk_mib: machine.disk_mib,
-        volumes: BTreeSet::from([volume.clone()]),
-    };
+    let spec = machine_spec(effective);
     add(Key::Machine, Spec::Machine(spec), &[Key::Image, volume]);
     add(
         Key::Guest,

@@ -32,6 +32,10 @@ pub enum Cause {
     OfficeHours,
     /// A person wants it to be awake, or asleep, for a while.
     Wish,
+    /// Room is needed for what was asked for.
+    Room,
+    /// It is ready, and nobody needs it yet.
+    Ready,
     /// A person asked for its end.
     Asked,
 }
@@ -49,6 +53,8 @@ impl Cause {
             | Self::Phoenix
             | Self::PhoenixFailed
             | Self::OfficeHours
+            | Self::Room
+            | Self::Ready
             | Self::Wish => false,
         }
     }
@@ -68,6 +74,8 @@ impl fmt::Display for Cause {
             Self::PhoenixFailed => f.write_str("phoenix failed"),
             Self::OfficeHours => f.write_str("office hours"),
             Self::Wish => f.write_str("asked for"),
+            Self::Room => f.write_str("room is needed"),
+            Self::Ready => f.write_str("ready"),
             Self::Asked => f.write_str("asked to go"),
         }
     }

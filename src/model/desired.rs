@@ -24,6 +24,8 @@ pub struct Desired {
     pub waking: Waking,
     /// How what changes is brought about.
     pub update: Update,
+    /// How it has to do with warm machines.
+    pub pool: Pool,
     /// Fields that may differ without having been declared, by the word that a plan shows.
     pub ignored: BTreeSet<&'static str>,
     /// The instant at which this answer next changes by itself.
@@ -72,6 +74,7 @@ impl Desired {
             unresolved: BTreeMap::new(),
             waking: Waking::ALWAYS,
             update: Update::default(),
+            pool: Pool::None,
             ignored: BTreeSet::new(),
             until: None,
             born: None,
@@ -116,6 +119,18 @@ impl Desired {
     pub fn is_declared(&self) -> bool {
         self.provider.is_some() || self.is_expired()
     }
+}
+
+/// How an environment has to do with warm machines: made ahead and paused, until somebody needs one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pool {
+    #[default]
+    None,
+    /// It is such a machine, of which nobody's name is known yet.
+    Member,
+    /// It may claim the machine of one of these.
+    Claims(BTreeSet<EnvName>),
 }
 
 /// How what changes is brought about.
@@ -169,6 +184,7 @@ pub enum Spec {
     Volume(VolumeSpec),
     Machine(MachineSpec),
     Guest(GuestSpec),
+    Containers(ContainersSpec),
     Checkout(CheckoutSpec),
     Stack(StackSpec),
 }
@@ -196,6 +212,7 @@ impl Spec {
             Self::Image(_)
             | Self::Volume(_)
             | Self::Guest(_)
+            | Self::Containers(_)
             | Self::Checkout(_)
             | Self::Stack(_) => Digest::of(self),
         }
@@ -295,6 +312,13 @@ pub struct RegistryLogin {
     pub server: String,
     pub username: String,
     pub password: SecretRef,
+}
+
+/// Images of containers, to be on a machine before anything is made from them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainersSpec {
+    /// By the names under which compose files know them.
+    pub images: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

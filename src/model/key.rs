@@ -20,6 +20,8 @@ pub enum Key {
     /// What the machine needs before anything of the environment's own: software, people's access,
     /// registries.
     Guest,
+    /// The images of the containers, brought to a warm machine before anybody needs them.
+    Containers,
     /// A source tree on the machine.
     Checkout(String),
     /// The compose project on the machine.
@@ -29,7 +31,8 @@ pub enum Key {
 /// A text that names no resource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a resource; expected `image`, `volume/…`, `machine`, `guest`, `checkout/…` or `stack`"
+    "`{0}` is not a resource; expected `image`, `volume/…`, `machine`, `guest`, `containers`, \
+     `checkout/…` or `stack`"
 )]
 pub struct KeyError(String);
 
@@ -40,6 +43,7 @@ impl fmt::Display for Key {
             Self::Volume(name) => f.pad(&format!("volume/{name}")),
             Self::Machine => f.pad("machine"),
             Self::Guest => f.pad("guest"),
+            Self::Containers => f.pad("containers"),
             Self::Checkout(name) => f.pad(&format!("checkout/{name}")),
             Self::Stack => f.pad("stack"),
         }
@@ -54,6 +58,7 @@ impl FromStr for Key {
             None if text == "image" => Ok(Self::Image),
             None if text == "machine" => Ok(Self::Machine),
             None if text == "guest" => Ok(Self::Guest),
+            None if text == "containers" => Ok(Self::Containers),
             None if text == "stack" => Ok(Self::Stack),
             Some(("volume", name)) if !name.is_empty() => Ok(Self::Volume(name.to_owned())),
             Some(("checkout", name)) if !name.is_empty() => Ok(Self::Checkout(name.to_owned())),
@@ -86,6 +91,7 @@ mod tests {
             Key::Volume("data".into()),
             Key::Machine,
             Key::Guest,
+            Key::Containers,
             Key::Checkout("app".into()),
             Key::Stack,
         ] {

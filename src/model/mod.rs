@@ -21,9 +21,9 @@ pub mod text;
 
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
-    Boot, BuildRecipe, CheckoutSpec, ComposeSource, Desired, FileContent, GuestSpec, ImageOrigin,
-    ImageSpec, MachineSpec, RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec,
-    Strategy, Update, Variable, VolumeSpec, Waking, WakingBy,
+    Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, FileContent,
+    GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, RegistryLogin, RegistrySpec, Resource,
+    SecretRef, Spec, StackSpec, Strategy, Update, Variable, VolumeSpec, Waking, WakingBy,
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;
@@ -34,7 +34,7 @@ pub use memo::{Announced, Failure, Memo, MemoKind, Memos, Phoenix, Suspension, W
 pub use name::{EnvName, ImageName, NameError, OwnerName, ProjectName, ProviderName, TemplateName};
 pub use observed::{
     Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,
-    LiveStack, LiveVolume, Object, Observed, Power, Scope,
+    LiveStack, LiveVolume, Object, Observed, Power, Scope, Warm,
 };
 pub use plan::{
     Action, Beside, GuestAction, Held, Plan, ProviderAction, Risk, Step, StepId, Subject,

@@ -118,6 +118,25 @@ names! {
     OwnerName;
 }
 
+/// What the names of all warm machines begin with.
+const OF_POOL: &str = "warm-";
+
+impl EnvName {
+    /// The name of a warm machine for environments of that template; they are numbered from 1.
+    ///
+    /// # Errors
+    /// [`NameError`] when the name of the template leaves no room for it.
+    pub fn of_pool(template: &TemplateName, number: u32) -> Result<Self, NameError> {
+        Self::parse(&format!("{OF_POOL}{template}-{number}"))
+    }
+
+    /// Whether it is the name of a warm machine, which no file can give to an environment.
+    #[must_use]
+    pub fn is_of_pool(&self) -> bool {
+        self.0.starts_with(OF_POOL)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

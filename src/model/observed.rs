@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Key, ProviderName, Revision, Stamp};
+use super::{Digest, EnvName, Key, ProviderName, Revision, Stamp};
 
 /// How a provider calls a live object: a domain's UUID, a volume's path, an instance id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -91,6 +91,8 @@ pub struct Observed {
     /// As in [`Inventory`], of the target provider.
     pub free_memory_mib: Option<u64>,
     pub gaps: Vec<Gap>,
+    /// Machines that may be claimed, or given back where there is no room for another.
+    pub warm: Vec<Warm>,
     /// Providers in a gap that had no data of the environment when they were last seen.
     pub seen_without_data: BTreeSet<ProviderName>,
 }
@@ -107,6 +109,17 @@ impl Observed {
         let claims = self.live.get(&Key::Machine).into_iter().flatten();
         claims.into_iter().any(|live| live.stamp.is_some())
     }
+}
+
+/// A warm machine that nobody has claimed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Warm {
+    pub id: LiveId,
+    /// The member of a pool that it is.
+    pub env: EnvName,
+    pub memory_mib: u64,
+    /// It is just what is declared, and everything in it is there.
+    pub is_ready: bool,
 }
 
 /// One live object that claims a key of the environment.
@@ -142,6 +155,14 @@ impl LiveFields {
 
     #[must_use]
     pub fn as_machine(&self) -> Option<&LiveMachine> {
+        match self {
+            Self::Machine(machine) => Some(machine),
+            Self::Volume(_) | Self::Guest | Self::Checkout(_) | Self::Stack(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn into_machine(self) -> Option<LiveMachine> {
         match self {
             Self::Machine(machine) => Some(machine),
             Self::Volume(_) | Self::Guest | Self::Checkout(_) | Self::Stack(_) => None,
@@ -201,6 +222,10 @@ pub struct LiveMachine {
     /// The public host key that was handed to the machine before its first boot, in OpenSSH's
     /// one-line form. Connections are pinned to it.
     pub host_key: Option<String>,
+    /// Where the machine itself finds its data volumes: the path of the device by the volume's name.
+    pub devices: BTreeMap<String, String>,
+    /// What it was made ready for when it was paused, by [`super::Desired::fingerprint`].
+    pub ready: Option<Digest>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{count, mib};
 use super::{
-    Cause, CheckoutSpec, Digest, EnvName, FieldChange, GuestSpec, ImageSpec, Key, LiveId,
-    MachineSpec, ProviderName, Revision, StackSpec, Stamp, Token, VolumeSpec,
+    Cause, CheckoutSpec, ContainersSpec, Digest, EnvName, FieldChange, GuestSpec, ImageSpec, Key,
+    LiveId, MachineSpec, ProviderName, Revision, StackSpec, Stamp, Token, VolumeSpec, Warm,
 };
 
 /// Everything one sync will do to one environment, and what it will not do and why.
@@ -148,6 +148,24 @@ pub enum ProviderAction {
         /// The machine of the same environment that stays meanwhile; `None`: there is no other.
         beside: Option<Beside>,
     },
+    /// Makes a warm machine that of an environment: with its stamp and its data volumes, and running.
+    ///
+    /// Refused when it is no longer the warm machine that the plan saw.
+    ClaimMachine {
+        warm: Warm,
+        stamp: Stamp,
+        volumes: Vec<Subject>,
+        token: Token,
+    },
+    /// Ends a warm machine that nobody has claimed, so that there is room for another one.
+    GiveBack {
+        warm: Warm,
+    },
+    /// Lets a machine stand still as it is, and remembers what it was made ready for.
+    PauseMachine {
+        id: LiveId,
+        ready: Digest,
+    },
     /// Takes a data volume from one stopped machine and gives it to another, in place of the empty
     /// one that this has. It is attached to no machine in between, and never to two.
     MoveVolume {
@@ -182,6 +200,11 @@ pub enum GuestAction {
     AwaitReady,
     Configure {
         spec: GuestSpec,
+        stamp: Stamp,
+    },
+    /// Brings the images of containers that are not there yet.
+    PullImages {
+        spec: ContainersSpec,
         stamp: Stamp,
     },
     /// Clones, or moves forward; never throws local work away.
@@ -225,6 +248,7 @@ impl Action {
             Self::Guest { machine, .. } => *machine == Subject::Live(id.clone()),
             Self::Provider { action, .. } => match action {
                 ProviderAction::StartMachine { id: on }
+                | ProviderAction::PauseMachine { id: on, .. }
                 | ProviderAction::StopMachine { id: on }
                 | ProviderAction::ResizeMachine { id: on, .. }
                 | ProviderAction::DeleteMachine { id: on } => on == id,
@@ -234,6 +258,8 @@ impl Action {
                 | ProviderAction::GrowVolume { .. }
                 | ProviderAction::DeleteVolume { .. }
                 | ProviderAction::CreateMachine { .. }
+                | ProviderAction::ClaimMachine { .. }
+                | ProviderAction::GiveBack { .. }
                 | ProviderAction::MoveVolume { .. } => false,
             },
         }
@@ -247,17 +273,22 @@ impl Action {
                 ProviderAction::Prepare { .. }
                 | ProviderAction::ProvideImage { .. }
                 | ProviderAction::CreateVolume { .. }
-                | ProviderAction::CreateMachine { .. } => '+',
+                | ProviderAction::CreateMachine { .. }
+                | ProviderAction::ClaimMachine { .. } => '+',
                 ProviderAction::GrowVolume { .. }
                 | ProviderAction::StartMachine { .. }
                 | ProviderAction::StopMachine { .. }
+                | ProviderAction::PauseMachine { .. }
                 | ProviderAction::MoveVolume { .. }
                 | ProviderAction::ResizeMachine { .. } => '~',
-                ProviderAction::DeleteVolume { .. } | ProviderAction::DeleteMachine { .. } => '-',
+                ProviderAction::DeleteVolume { .. }
+                | ProviderAction::DeleteMachine { .. }
+                | ProviderAction::GiveBack { .. } => '-',
             },
             Self::Guest { action, .. } => match action {
                 GuestAction::AwaitReady
                 | GuestAction::Configure { .. }
+                | GuestAction::PullImages { .. }
                 | GuestAction::SyncCheckout { .. }
                 | GuestAction::ApplyStack { .. }
                 | GuestAction::StopStack { .. }
@@ -308,6 +339,9 @@ impl fmt::Display for ProviderAction {
                 mib(spec.disk_mib),
                 spec.image.name,
             ),
+            Self::ClaimMachine { warm, .. } => write!(f, "claim {}", warm.env),
+            Self::GiveBack { warm } => write!(f, "give back {}", warm.env),
+            Self::PauseMachine { .. } => f.write_str("pause"),
             Self::MoveVolume { .. } => f.write_str("hand over to the other machine"),
             Self::StartMachine { .. } => f.write_str("start"),
             Self::StopMachine { .. } => f.write_str("stop"),
@@ -337,6 +371,10 @@ impl fmt::Display for GuestAction {
                     spec.user,
                     count(spec.authorized_keys.len(), "key")
                 )
+            }
+            Self::PullImages { spec, .. } => {
+                let names: Vec<&str> = spec.images.iter().map(String::as_str).collect();
+                write!(f, "pull {}", names.join(", "))
             }
             Self::SyncCheckout { spec, .. } => {
                 let revision = spec.revision.as_ref().map_or("?", Revision::short);

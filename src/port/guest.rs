@@ -18,6 +18,8 @@ pub struct GuestTarget {
     pub address: IpAddr,
     /// The pinned host key, in OpenSSH's one-line form.
     pub host_key: String,
+    /// Where the machine finds its data volumes: the path of the device by the volume's name.
+    pub volumes: BTreeMap<String, String>,
 }
 
 /// What a machine said of itself: for each key the live fields and the stamp.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::image::ImageFiles;
 use super::journal::Journal;
-use crate::model::{Class, Inventory, LiveId, LiveMachine, ProviderAction, ProviderName};
+use crate::model::{Class, Inventory, LiveId, Object, ProviderAction, ProviderName};
 
 /// Looks, and cannot touch.
 #[async_trait]
@@ -16,11 +16,11 @@ pub trait Observer: Send + Sync {
     /// **Guarantees.** Never fails: what could not be seen is a gap.
     async fn inventory(&self) -> Inventory;
 
-    /// One machine, as it is now; `None` when it is not there.
+    /// One machine with its stamp, as it is now; `None` when it is not there.
     ///
     /// # Errors
     /// [`ProviderError`] when the provider cannot be asked.
-    async fn machine(&self, id: &LiveId) -> Result<Option<LiveMachine>, ProviderError>;
+    async fn machine(&self, id: &LiveId) -> Result<Option<Object>, ProviderError>;
 
     /// The end of the machine's serial console, for people who want to know why it does not answer;
     /// empty when the provider keeps none.

@@ -15,10 +15,11 @@ use super::remember::{Writing, announcement, writings};
 use super::second;
 use super::tick::Tick;
 use super::view::{Verdict, Viewer};
+use super::warm;
 use crate::manifest::{Catalog, Facts, references};
 use crate::model::{
-    Announced, Cause, Desired, EnvName, Intent, Memos, Observed, OwnerName, Phoenix, Plan, Power,
-    Timestamp,
+    Announced, Cause, Desired, EnvName, Intent, Memos, Observed, OwnerName, Phoenix, Plan, Pool,
+    Power, Timestamp,
 };
 use crate::port::{GuestTarget, StoreError};
 use crate::schedule::lifetime;
@@ -74,6 +75,7 @@ impl Viewer {
         };
         let target = desired.provider.as_ref();
         let mut observed = assemble(&tick.inventories, &desired.owner, env, target);
+        observed.warm = warm::unclaimed(&tick.inventories, &desired);
         observed.seen_without_data = self
             .library
             .seen_without_data(&observed, &desired.owner, env);
@@ -209,11 +211,23 @@ impl Viewer {
                 let desired = self.library.desired(&catalog, env, tick.at, facts);
                 let is_expired = desired.is_expired();
                 let rules = catalog.rules(env)?;
-                let policy = allow::declared(&catalog, &rules, memos, is_expired, now);
+                let policy = match desired.pool {
+                    // Nothing on a warm machine is anybody's.
+                    Pool::Member => Policy::default(),
+                    Pool::None | Pool::Claims(_) => {
+                        allow::declared(&catalog, &rules, memos, is_expired, now)
+                    }
+                };
                 Some((desired, Policy { prune, ..policy }))
             }
             Verdict::Gone(catalog) => {
-                let policy = allow::undeclared(&catalog, memos, prune, now);
+                let policy = match env.is_of_pool() {
+                    true => Policy {
+                        prune,
+                        ..Policy::default()
+                    },
+                    false => allow::undeclared(&catalog, memos, prune, now),
+                };
                 Some((nothing(catalog.owner()?.clone(), &catalog), policy))
             }
             Verdict::Unwanted(owner, revision, data_volumes) => {
@@ -242,9 +256,12 @@ impl Viewer {
     async fn look_inside(&self, desired: &Desired, observed: &mut Observed) {
         match way_in(desired, observed) {
             None => {}
-            Some(_) if !desired.waking.is_awake => {}
+            Some(_) if !desired.waking.is_awake || warm::rests(desired, observed) => {}
             Some(Err(reason)) => add_guest_gap(observed, reason),
-            Some(Ok(target)) => add_guest(observed, self.guests.observe(&target).await),
+            Some(Ok(target)) => {
+                let report = self.guests.observe(&target).await;
+                add_guest(observed, report, &desired.owner, &desired.env);
+            }
         }
     }
 }
@@ -306,5 +323,6 @@ fn way_in(desired: &Desired, observed: &Observed) -> Option<Result<GuestTarget, 
         machine: live.id.clone(),
         address,
         host_key,
+        volumes: machine.devices.clone(),
     }))
 }

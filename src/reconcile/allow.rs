@@ -59,7 +59,9 @@ pub fn exodus(
     inventories: &Inventories,
     now: Timestamp,
 ) -> Exodus {
-    let living = inventories.with_machine(owner);
+    let mut living = inventories.with_machine(owner);
+    // Nobody would miss a warm machine.
+    living.retain(|env| !env.is_of_pool());
     let is_to_go = |env: &&EnvName| match catalog.standing(env) {
         Standing::Good => {
             let born = inventories.born(owner, env);

@@ -22,7 +22,7 @@ use crate::model::{
     EnvName, Intent, LiveId, Outcome, OwnerName, Phase, Plan, ProviderName, RunId, Step, StepId,
     Timestamp,
 };
-use crate::port::{Actuator, Clock, GuestActuator, Images, Journal, Providers, Store};
+use crate::port::{Actuator, Clock, GuestActuator, Images, Journal, Locks, Providers, Store};
 
 /// Independent steps of one environment taken at once. More would only compete for one machine.
 const AT_ONCE: usize = 4;
@@ -41,6 +41,8 @@ pub struct Hands<'a> {
     pub guests: &'a dyn GuestActuator,
     pub images: &'a dyn Images,
     pub store: &'a dyn Store,
+    /// Of the environments, for a warm machine that is claimed.
+    pub locks: &'a dyn Locks,
     pub clock: &'a dyn Clock,
     pub onlooker: &'a dyn Onlooker,
     pub stopping: &'a CancellationToken,

@@ -48,6 +48,8 @@ pub fn machine(
         volumes: live_volumes,
         address: _,  // given by the network
         host_key: _, // made with the machine
+        devices: _,  // of the volumes, which are compared
+        ready: _,    // of a warm machine alone
     } = live;
     let mut fields = Vec::new();
     if *power != Power::Running {
@@ -202,6 +204,8 @@ fn service(name: &str, state: &str) -> FieldChange {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::model::{
         Boot, BuildRecipe, Health, ImageName, ImageOrigin, ImageSpec, ProviderName, Spec,
@@ -237,6 +241,8 @@ mod tests {
             volumes: BTreeSet::new(),
             address: None,
             host_key: None,
+            devices: BTreeMap::new(),
+            ready: None,
         }
     }
 

@@ -14,10 +14,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{compare, keeper};
+use super::{compare, keeper, warm};
 use crate::model::{
     Cause, Change, CheckoutSpec, Desired, Effect, FieldChange, Key, Live, LiveCheckout, LiveId,
-    MachineSpec, Observed, Power, Resource, Scope, Spec, WakingBy,
+    MachineSpec, Observed, Pool, Power, Resource, Scope, Spec, WakingBy,
 };
 
 /// Everything that is not as it should be: what is declared in the order in which it is made, then
@@ -27,6 +27,9 @@ use crate::model::{
 #[must_use]
 pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let mut all = match desired.waking.is_awake {
+        true if desired.pool == Pool::Member => {
+            warm::left_to_do(desired, observed, differences(desired, observed))
+        }
         true => differences(desired, observed),
         false => asleep(desired, observed).into_iter().collect(),
     };
@@ -106,7 +109,7 @@ impl Facts<'_> {
                 None => Some(self.missing()),
                 Some(live) => self.machine(spec, live),
             },
-            Spec::Guest(_) => self.inside(|_| Vec::new()),
+            Spec::Guest(_) | Spec::Containers(_) => self.inside(|_| Vec::new()),
             Spec::Checkout(spec) => self
                 .inside(|live| {
                     let checkout = live.fields.as_checkout();
@@ -150,6 +153,9 @@ impl Facts<'_> {
     }
 
     fn machine(&self, spec: &MachineSpec, live: &Live) -> Option<Change> {
+        if warm::is_half_claimed(self.desired, live) {
+            return Some(self.with(Some(live), Cause::Missing, Vec::new()));
+        }
         if let Some(volume) = spec.volumes.iter().find(|key| self.is_new(key)) {
             let fields = vec![FieldChange {
                 field: "volumes",
@@ -278,7 +284,7 @@ fn duplicates(desired: &Desired, observed: &Observed) -> Vec<Change> {
         let kept = match key {
             Key::Machine => keeper::machine(desired, observed),
             Key::Volume(_) => keeper::volume(desired, observed, key),
-            Key::Image | Key::Guest | Key::Checkout(_) | Key::Stack => None,
+            Key::Image | Key::Guest | Key::Containers | Key::Checkout(_) | Key::Stack => None,
         };
         let Some(kept) = kept else { continue };
         let claims = observed.live.get(key).into_iter().flatten();

@@ -11,7 +11,7 @@ use super::keeper;
 use crate::model::text::{mib, minute};
 use crate::model::{
     Cause, Change, Desired, Digest, Effect, Held, Intent, IntentState, Key, Live, LiveId, Observed,
-    Power, Risk, Scope, Spec, Strategy, Timestamp,
+    Pool, Power, Risk, Scope, Spec, Strategy, Timestamp,
 };
 
 /// What the repository, or a person, allows.
@@ -131,10 +131,12 @@ impl Gate<'_> {
             })
     }
 
-    /// What is protected is neither deleted nor made anew; a second of it may go.
+    /// What is protected is neither deleted nor made anew; a second of it may go, and what was only
+    /// begun is finished.
     fn protected(&self, change: &Change) -> Option<String> {
         let is_end = change.cause.is_removal() && change.cause != Cause::Duplicate;
-        let is_concerned = is_end || (is_made(change) && change.id.is_some());
+        let is_begun = change.cause == Cause::Missing;
+        let is_concerned = is_end || (is_made(change) && change.id.is_some() && !is_begun);
         let place = self.policy.protected.as_ref().filter(|_| is_concerned)?;
         Some(format!(
             "it is protected in {place}; commit `protect: false` there first"
@@ -165,6 +167,7 @@ impl Gate<'_> {
             .or_else(|| self.only_reported(change))
             .or_else(|| self.waits(change))
             .or_else(|| self.provider_gap(change))
+            .or_else(|| self.no_room(change))
             .or_else(|| self.foreign(change))
             .or_else(|| self.under_way(change))
             .or_else(|| self.data_elsewhere(change))
@@ -194,7 +197,12 @@ impl Gate<'_> {
             Key::Machine if self.blocked.contains(&Key::Machine) => {
                 Some("the one that replaces it cannot be made yet".to_owned())
             }
-            Key::Machine | Key::Image | Key::Guest | Key::Checkout(_) | Key::Stack => None,
+            Key::Machine
+            | Key::Image
+            | Key::Guest
+            | Key::Containers
+            | Key::Checkout(_)
+            | Key::Stack => None,
         }
     }
 
@@ -239,6 +247,24 @@ impl Gate<'_> {
         ))
     }
 
+    /// What nobody needs yet is only made where there is room for it.
+    fn no_room(&self, change: &Change) -> Option<String> {
+        let is_meant = self.desired.pool == Pool::Member && change.key == Key::Machine;
+        let free = self.observed.free_memory_mib.filter(|_| is_meant)?;
+        let Spec::Machine(spec) = &self.desired.resources.get(&Key::Machine)?.spec else {
+            return None;
+        };
+        (change.cause == Cause::Missing && free < spec.memory_mib).then(|| {
+            format!(
+                "{} has {} of memory left and a warm machine takes {}; it is made when there is \
+                 room, or declare a smaller `warm`",
+                spec.provider,
+                mib(free),
+                mib(spec.memory_mib)
+            )
+        })
+    }
+
     fn foreign(&self, change: &Change) -> Option<String> {
         if change.cause != Cause::Missing {
             return None;
@@ -255,7 +281,7 @@ impl Gate<'_> {
                 Some("files that we did not put there are in its place; move them away".to_owned())
             }
             // Nobody but us writes these on a machine of ours: an unfinished beginning.
-            Key::Guest | Key::Stack | Key::Image | Key::Volume(_) => None,
+            Key::Guest | Key::Containers | Key::Stack | Key::Image | Key::Volume(_) => None,
         }
     }
 
@@ -388,7 +414,9 @@ impl Gate<'_> {
         let what = match change.key {
             _ if self.desired.unresolved.contains_key(&change.key) => "bring up to date".to_owned(),
             Key::Machine | Key::Volume(_) if is_unseen => "create if it is missing".to_owned(),
-            Key::Guest | Key::Checkout(_) | Key::Stack if is_unseen => return None,
+            Key::Guest | Key::Containers | Key::Checkout(_) | Key::Stack if is_unseen => {
+                return None;
+            }
             _ => what(change),
         };
         Some(Held {
@@ -433,6 +461,8 @@ pub(super) fn what(change: &Change) -> String {
         Cause::Missing => "create",
         Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => "delete",
         Cause::OfficeHours | Cause::Wish => "start or stop",
+        Cause::Ready => "pause",
+        Cause::Room => "give back",
         Cause::Phoenix | Cause::PhoenixFailed => "make a second one",
         Cause::SpecChanged | Cause::Drifted | Cause::DependencyReplaced(_) if is_made(change) => {
             "make anew"

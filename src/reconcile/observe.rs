@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    EnvName, Gap, Inventory, Key, Live, LiveFields, LiveId, Object, Observed, OwnerName,
-    ProviderName, Scope, Timestamp,
+    EnvName, Gap, Inventory, Key, Live, LiveFields, LiveId, LiveMachine, Object, Observed,
+    OwnerName, ProviderName, Scope, Stamp, Timestamp,
 };
 use crate::port::GuestReport;
 
@@ -100,6 +100,26 @@ impl Inventories {
             .collect()
     }
 
+    /// The warm machines of that owner on a provider, with the environments that they are and the
+    /// digests of what they were made from.
+    pub(super) fn warm(
+        &self,
+        owner: &OwnerName,
+        provider: &ProviderName,
+    ) -> impl Iterator<Item = (&LiveId, &Stamp, &LiveMachine)> {
+        let of_pool = self
+            .stamped
+            .iter()
+            .filter(move |((o, env), _)| o == owner && env.is_of_pool());
+        let places = of_pool.flat_map(|(_, places)| places);
+        let objects = places.map(|place| self.live_at(place));
+        let here = objects.filter(move |(_, p)| *p == provider);
+        here.filter_map(|(object, _)| {
+            let machine = object.fields.as_machine()?;
+            Some((&object.id, object.stamp.as_ref()?, machine))
+        })
+    }
+
     /// When the first machine of an environment was made, as far as its machines know.
     pub(super) fn born(&self, owner: &OwnerName, env: &EnvName) -> Option<Timestamp> {
         let places = self.stamped.get(&(owner.clone(), env.clone()));
@@ -150,7 +170,8 @@ pub fn assemble(
         .flatten()
     {
         let (object, provider) = inventories.live_at(place);
-        let is_ours = object.stamp.as_ref().is_some_and(|s| s.is_of(owner, env));
+        // One that was claimed keeps the name under which it was made.
+        let is_ours = object.stamp.as_ref().is_some_and(|s| s.owner == *owner);
         if !is_ours && Some(provider) == target {
             let foreign = Object {
                 stamp: None,
@@ -171,10 +192,13 @@ fn add(observed: &mut Observed, key: Key, object: &Object, provider: &ProviderNa
     });
 }
 
-/// Adds what the machine said of itself.
-pub fn add_guest(observed: &mut Observed, report: GuestReport) {
+/// Adds what the machine said of itself. What it was before it was claimed counts for nothing; a
+/// checkout is whosesoever data it lies in.
+pub fn add_guest(observed: &mut Observed, report: GuestReport, owner: &OwnerName, env: &EnvName) {
     observed.gaps.extend(report.gaps);
     for (key, (fields, stamp)) in report.live {
+        let is_data = matches!(key, Key::Checkout(_));
+        let stamp = stamp.filter(|stamp| is_data || stamp.is_of(owner, env));
         let live = Live {
             id: LiveId(key.to_string()),
             provider: None,

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::Attempt;
-use super::{intent, keeper};
+use super::{intent, keeper, warm};
 use crate::model::{
     Action, Cause, Change, Desired, Effect, FieldChange, GuestAction, Intent, Key, Live, LiveId,
     MachineSpec, Observed, Power, ProviderAction, ProviderName, Risk, Scope, Spec, Stamp, Step,
-    StepId, Subject,
+    StepId, Subject, Warm,
 };
 
 /// The steps that make these changes.
@@ -51,6 +51,9 @@ enum Move<'a> {
     Restart(&'a Change, &'a Live),
     Replace(&'a Change, &'a Live),
     Create(&'a Change),
+    /// A warm machine takes the place of a new one.
+    Claim(&'a Change, Warm),
+    Pause(&'a Change, &'a Live),
 }
 
 struct Order<'a> {
@@ -116,7 +119,8 @@ impl<'a> Order<'a> {
 
     fn declared(&mut self, changes: &[&'a Change], provider: &ProviderName) {
         let machine = self.machine_move(changes);
-        let prepared = self.prepare(changes, &machine);
+        let mut prepared = self.room(&machine);
+        prepared.extend(self.prepare(changes, &machine));
         let image = self.image(&machine, &prepared);
         let stopped = self.take_down(&machine, &image);
         for change in changes {
@@ -155,13 +159,57 @@ impl<'a> Order<'a> {
             return Move::Keep;
         };
         let Some(live) = self.live(change) else {
-            return Move::Create(change);
+            return match self.warm() {
+                Some(warm) => Move::Claim(change, warm.clone()),
+                None => Move::Create(change),
+            };
         };
         match change.effect() {
+            _ if warm::is_half_claimed(self.desired, live) => {
+                let warm = Warm {
+                    id: live.id.clone(),
+                    env: self.desired.env.clone(),
+                    memory_mib: held(live),
+                    is_ready: true,
+                };
+                Move::Claim(change, warm)
+            }
+            _ if change.cause == Cause::Ready => Move::Pause(change, live),
             Effect::Replace => Move::Replace(change, live),
             Effect::Restart => Move::Restart(change, live),
             Effect::InPlace => Move::Start(change, live),
         }
+    }
+
+    /// The warm machine to be claimed; none while another creation may have been done.
+    fn warm(&self) -> Option<&'a Warm> {
+        let provider = self.desired.provider.as_ref()?;
+        match intent::to_repeat(self.intents, &Key::Machine, provider) {
+            Some(_) => None,
+            None => warm::choice(self.observed),
+        }
+    }
+
+    /// Gives warm machines back that are in the way of one that is needed.
+    fn room(&mut self, machine: &Move) -> After {
+        let freed = match machine {
+            Move::Create(_) => 0,
+            Move::Start(_, live) | Move::Restart(_, live) | Move::Replace(_, live) => held(live),
+            Move::Keep | Move::Claim(..) | Move::Pause(..) => return After::new(),
+        };
+        let Some(spec) = self.machine_spec() else {
+            return After::new();
+        };
+        let needed = spec.memory_mib.saturating_sub(freed);
+        let going = warm::in_the_way(self.observed, needed);
+        let mut given = After::new();
+        for warm in going {
+            let why = Why::new(Key::Machine, Cause::Room);
+            let warm = warm.clone();
+            let action = ProviderAction::GiveBack { warm };
+            given.insert(self.on(why, action, Risk::Safe, After::new()));
+        }
+        given
     }
 
     /// Parts of the provider that are missing, if anything is to stand on them.
@@ -197,6 +245,7 @@ impl<'a> Order<'a> {
             Spec::Image(_)
             | Spec::Volume(_)
             | Spec::Guest(_)
+            | Spec::Containers(_)
             | Spec::Checkout(_)
             | Spec::Stack(_) => None,
         }
@@ -205,8 +254,10 @@ impl<'a> Order<'a> {
     /// Stops or ends the machine that is there, no earlier than its successor can be made.
     fn take_down(&mut self, machine: &Move, image: &After) -> After {
         match machine {
-            Move::Keep | Move::Start(..) | Move::Create(_) => After::new(),
-            Move::Restart(_, live) if is_off(live) => After::new(),
+            Move::Keep | Move::Start(..) | Move::Create(_) | Move::Claim(..) | Move::Pause(..) => {
+                After::new()
+            }
+            Move::Restart(_, live) if is_stopped(live) => After::new(),
             Move::Restart(change, live) => After::from([self.stop(change, live)]),
             Move::Replace(change, live) => {
                 let down = self.stack_down(&change.cause, live, image.clone());
@@ -314,9 +365,27 @@ impl<'a> Order<'a> {
                     token,
                     beside: None,
                 };
-                let id = self.on((*change).into(), action, Risk::Safe, before);
-                self.made.insert(Key::Machine, id);
-                self.await_ready(provider, Subject::MadeBy(id), change, After::from([id]))
+                self.made_by(provider, change, action, before)
+            }
+            Move::Claim(change, warm) => {
+                let Some(spec) = self.machine_spec() else {
+                    return After::new();
+                };
+                let (token, stamp) = self.creation(&Key::Machine);
+                let action = ProviderAction::ClaimMachine {
+                    warm: warm.clone(),
+                    stamp,
+                    volumes: self.attached(spec),
+                    token,
+                };
+                self.made_by(provider, change, action, before)
+            }
+            Move::Pause(change, live) => {
+                let action = ProviderAction::PauseMachine {
+                    id: live.id.clone(),
+                    ready: self.desired.fingerprint(),
+                };
+                After::from([self.on((*change).into(), action, Risk::Safe, before)])
             }
             Move::Restart(change, live) => {
                 let resized = self.resize(change, live, before);
@@ -324,6 +393,19 @@ impl<'a> Order<'a> {
             }
             Move::Start(change, live) => self.start(provider, change, live, before),
         }
+    }
+
+    /// The step after which there is a machine, and the one that waits for it.
+    fn made_by(
+        &mut self,
+        provider: &ProviderName,
+        change: &Change,
+        action: ProviderAction,
+        before: After,
+    ) -> After {
+        let id = self.on(change.into(), action, Risk::Safe, before);
+        self.made.insert(Key::Machine, id);
+        self.await_ready(provider, Subject::MadeBy(id), change, After::from([id]))
     }
 
     fn attached(&self, spec: &MachineSpec) -> Vec<Subject> {
@@ -431,7 +513,7 @@ impl<'a> Order<'a> {
     /// Everything inside waits for the machine, checkouts for the guest, the stack for them all.
     fn after_inside(&self, key: &Key, up: &After) -> After {
         let is_before = |other: &Key| {
-            let is_inside = matches!(other, Key::Guest | Key::Checkout(_));
+            let is_inside = matches!(other, Key::Guest | Key::Containers | Key::Checkout(_));
             let is_other_checkout = matches!((key, other), (Key::Checkout(_), Key::Checkout(_)));
             is_inside && other < key && !is_other_checkout
         };
@@ -446,6 +528,10 @@ impl<'a> Order<'a> {
         match &resource.spec {
             Spec::Image(_) | Spec::Volume(_) | Spec::Machine(_) => None,
             Spec::Guest(spec) => Some(GuestAction::Configure {
+                spec: spec.clone(),
+                stamp,
+            }),
+            Spec::Containers(spec) => Some(GuestAction::PullImages {
                 spec: spec.clone(),
                 stamp,
             }),
@@ -484,7 +570,7 @@ impl<'a> Order<'a> {
                     let after = ended.clone();
                     self.push((*change).into(), action, Risk::Destructive, after);
                 }
-                Key::Image | Key::Guest | Key::Checkout(_) | Key::Stack => {}
+                Key::Image | Key::Guest | Key::Containers | Key::Checkout(_) | Key::Stack => {}
             }
         }
     }
@@ -499,6 +585,18 @@ impl<'a> Order<'a> {
             After::new()
         }
     }
+}
+
+/// The memory that a machine takes just now, in MiB.
+fn held(live: &Live) -> u64 {
+    let machine = live.fields.as_machine().filter(|_| !is_stopped(live));
+    machine.map_or(0, |machine| machine.memory_mib)
+}
+
+/// Whether it can be changed: one that is paused cannot.
+fn is_stopped(live: &Live) -> bool {
+    let machine = live.fields.as_machine();
+    machine.is_some_and(|machine| machine.power == Power::Stopped)
 }
 
 fn is_off(live: &Live) -> bool {

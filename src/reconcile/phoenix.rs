@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use super::plan::Attempt;
 use super::remember::Writing;
-use super::{keeper, second};
+use super::{keeper, second, warm};
 use crate::model::text::{count, mib, minute};
 use crate::model::{
     Cause, Change, Desired, Effect, Failure, FieldChange, Held, Intent, Key, Live, LiveId, Memo,
@@ -277,7 +277,9 @@ impl<'a> Look<'a> {
             return None;
         };
         let free = self.observed.free_memory_mib?;
-        (free < spec.memory_mib).then(|| {
+        let has_room =
+            free >= spec.memory_mib || !warm::in_the_way(self.observed, spec.memory_mib).is_empty();
+        (!has_room).then(|| {
             format!(
                 "{} has {} of memory left and a second machine takes {}; make room, or declare \
                  `update: {{machine: in-place}}`, which ends the machine before the new one is made",

@@ -304,6 +304,10 @@ impl Runner {
             End::Busy => Back::Later(later(now, BUSY)),
         };
         self.queue.back(&report.env, back, now);
+        for warm in report.claimed() {
+            // The next one is made ahead.
+            self.queue.wake(warm, now);
+        }
         if let Some(until) = report.until() {
             self.queue.remind(&report.env, until, now);
         }

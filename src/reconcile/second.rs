@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::gate::{Policy, gate};
 use super::phoenix::{Look, Pair, Seat, Stage, data};
 use super::plan::{finished, plan};
-use super::{keeper, order};
+use super::{keeper, order, warm};
 use crate::model::{
     Action, Beside, Cause, Change, Desired, GuestAction, Key, Live, LiveId, Observed, Plan, Power,
     ProviderAction, ProviderName, Risk, Scope, Spec, Step, StepId, Subject, Timestamp, WakingBy,
@@ -43,6 +43,7 @@ pub fn alone(observed: &Observed, machine: Option<&Live>) -> Observed {
         missing: observed.missing.clone(),
         images: observed.images.clone(),
         free_memory_mib: observed.free_memory_mib,
+        warm: warm::not_to_be_claimed(&observed.warm),
         seen_without_data: observed.seen_without_data.clone(),
     }
 }

@@ -12,10 +12,11 @@ use super::apply::Hands;
 use super::console::last_lines;
 use crate::model::{
     Action, Class, EnvName, GuestAction, Intent, IntentState, Key, LiveId, Power, ProviderAction,
-    ProviderName, Step, StepId, Subject, Token,
+    ProviderName, Stamp, Step, StepId, Subject, Token,
 };
 use crate::port::{
-    Actuator, GuestError, GuestTarget, ImageError, Journal, ProviderError, StoreError,
+    Actuator, GuestError, GuestTarget, ImageError, Journal, Lock, LockError, ProviderError,
+    StoreError,
 };
 
 /// From starting a machine to its first boot being finished. Emulated on a busy machine that takes
@@ -48,6 +49,12 @@ pub enum StepError {
     NeverReady(GuestError),
     #[error("the machine of {env} is gone")]
     Gone { env: EnvName },
+    #[error("the machine of {env} is another environment's now")]
+    Taken { env: EnvName },
+    #[error("{env} is being worked on; another one is taken, or a new one made")]
+    InUse { env: EnvName },
+    #[error(transparent)]
+    Lock(#[from] LockError),
     #[error("the machine of {env} is {power}")]
     NotRunning { env: EnvName, power: Power },
     #[error("{source}\nthe end of its console:\n{console}")]
@@ -66,12 +73,14 @@ impl StepError {
             Self::Provider(error) => error.class(),
             Self::Guest(error) => error.class(),
             Self::Image(error) => error.class(),
-            Self::Store(_) => Class::Transient,
+            Self::Store(_) | Self::Lock(_) => Class::Transient,
             // It was waited for longer than any machine takes: a person has to look.
             Self::NoAddress { .. } | Self::NeverReady(_) => Class::Terminal,
-            Self::NoProvider { .. } | Self::Gone { .. } | Self::NotRunning { .. } => {
-                Class::Conflict
-            }
+            Self::NoProvider { .. }
+            | Self::Gone { .. }
+            | Self::Taken { .. }
+            | Self::InUse { .. }
+            | Self::NotRunning { .. } => Class::Conflict,
             Self::Unready { source, .. } => source.class(),
         }
     }
@@ -123,7 +132,9 @@ fn live(subject: &Subject, made: &Made) -> LiveId {
 /// The action with every subject named.
 fn resolved(action: &ProviderAction, made: &Made) -> ProviderAction {
     let mut action = action.clone();
-    if let ProviderAction::CreateMachine { volumes, .. } = &mut action {
+    if let ProviderAction::CreateMachine { volumes, .. }
+    | ProviderAction::ClaimMachine { volumes, .. } = &mut action
+    {
         for volume in volumes {
             *volume = Subject::Live(live(volume, made));
         }
@@ -138,6 +149,8 @@ async fn on_provider(
     action: &ProviderAction,
     journal: &dyn Journal,
 ) -> Result<Option<LiveId>, StepError> {
+    require_ours(hands, actuator, action).await?;
+    let _lock = member(hands, action).await?;
     let image = match action {
         ProviderAction::ProvideImage { image } => Some(hands.images.obtain(image, journal).await?),
         _ => None,
@@ -148,16 +161,65 @@ async fn on_provider(
     }
 }
 
+/// Makes sure that a machine has not become another environment's since the plan was made: a warm
+/// one may have been claimed.
+async fn require_ours(
+    hands: &Hands<'_>,
+    actuator: &dyn Actuator,
+    action: &ProviderAction,
+) -> Result<(), StepError> {
+    let (ProviderAction::StartMachine { id }
+    | ProviderAction::StopMachine { id }
+    | ProviderAction::PauseMachine { id, .. }
+    | ProviderAction::ResizeMachine { id, .. }
+    | ProviderAction::DeleteMachine { id }) = action
+    else {
+        return Ok(());
+    };
+    let machine = actuator.machine(id).await?;
+    match machine.and_then(|machine| machine.stamp) {
+        Some(stamp) if !stamp.is_of(hands.owner, hands.env) => Err(taken(hands)),
+        // One that is gone or foreign is the provider's to tell.
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn taken(hands: &Hands<'_>) -> StepError {
+    let env = hands.env.clone();
+    StepError::Taken { env }
+}
+
+/// The warm machine that is claimed or given back to ourselves, so that nobody goes on making it
+/// ready meanwhile.
+async fn member(hands: &Hands<'_>, action: &ProviderAction) -> Result<Option<Lock>, StepError> {
+    let (ProviderAction::ClaimMachine { warm, .. } | ProviderAction::GiveBack { warm }) = action
+    else {
+        return Ok(None);
+    };
+    if warm.env == *hands.env {
+        return Ok(None); // It was ours already when we began.
+    }
+    match hands.locks.try_lock(&warm.env).await? {
+        Some(lock) => Ok(Some(lock)),
+        None => Err(StepError::InUse {
+            env: warm.env.clone(),
+        }),
+    }
+}
+
 fn token(action: &ProviderAction) -> Option<&Token> {
     match action {
         ProviderAction::CreateVolume { token, .. }
-        | ProviderAction::CreateMachine { token, .. } => Some(token),
+        | ProviderAction::CreateMachine { token, .. }
+        | ProviderAction::ClaimMachine { token, .. } => Some(token),
         ProviderAction::Prepare { .. }
         | ProviderAction::ProvideImage { .. }
         | ProviderAction::GrowVolume { .. }
         | ProviderAction::DeleteVolume { .. }
         | ProviderAction::StartMachine { .. }
         | ProviderAction::StopMachine { .. }
+        | ProviderAction::PauseMachine { .. }
+        | ProviderAction::GiveBack { .. }
         | ProviderAction::MoveVolume { .. }
         | ProviderAction::ResizeMachine { .. }
         | ProviderAction::DeleteMachine { .. } => None,
@@ -261,7 +323,11 @@ async fn until_stopped(hands: &Hands<'_>, actuator: &dyn Actuator, id: &LiveId) 
     loop {
         hands.clock.sleep(POWER_PAUSE).await;
         match find(hands, actuator, id).await {
-            Err(error @ (StepError::Gone { .. } | StepError::NotRunning { .. })) => return error,
+            Err(
+                error @ (StepError::Gone { .. }
+                | StepError::Taken { .. }
+                | StepError::NotRunning { .. }),
+            ) => return error,
             // Whether its provider answers says nothing about it.
             Ok(_) | Err(_) => {}
         }
@@ -282,10 +348,16 @@ async fn find(
     actuator: &dyn Actuator,
     id: &LiveId,
 ) -> Result<Option<GuestTarget>, StepError> {
-    let Some(machine) = actuator.machine(id).await? else {
+    let gone = || {
         let env = hands.env.clone();
-        return Err(StepError::Gone { env });
+        StepError::Gone { env }
     };
+    let object = actuator.machine(id).await?.ok_or_else(gone)?;
+    let is_ours = |stamp: &Stamp| stamp.is_of(hands.owner, hands.env);
+    if object.stamp.as_ref().is_some_and(|stamp| !is_ours(stamp)) {
+        return Err(taken(hands));
+    }
+    let machine = object.fields.into_machine().ok_or_else(gone)?;
     if machine.power != Power::Running {
         let (env, power) = (hands.env.clone(), machine.power);
         return Err(StepError::NotRunning { env, power });
@@ -299,6 +371,7 @@ async fn find(
         machine: id.clone(),
         address,
         host_key,
+        volumes: machine.devices,
     }))
 }
 

@@ -15,8 +15,8 @@ use super::restore::RestoreError;
 use super::tick::Tick;
 use super::view::{View, Viewer};
 use crate::model::{
-    Class, EnvName, EventKind, Failure, Memo, MemoKind, Outcome, Phoenix, Plan, Run, RunId,
-    RunState, StepRecord, Timestamp, Trigger,
+    Action, Class, EnvName, EventKind, Failure, Memo, MemoKind, Outcome, Phoenix, Plan,
+    ProviderAction, Run, RunId, RunState, StepRecord, Timestamp, Trigger,
 };
 use crate::port::{
     Clock, GuestActuator, Ids, Images, Lock, Locks, Providers, Refs, Source, Store, StoreError,
@@ -85,6 +85,18 @@ impl SyncReport {
     #[must_use]
     pub fn plan(&self) -> Option<&Plan> {
         Some(&self.view.as_ref()?.aim.as_ref()?.plan)
+    }
+
+    /// The warm machines that its plan was to claim.
+    pub fn claimed(&self) -> impl Iterator<Item = &EnvName> {
+        let steps = self.plan().into_iter().flat_map(|plan| &plan.steps);
+        steps.filter_map(|step| match &step.action {
+            Action::Provider {
+                action: ProviderAction::ClaimMachine { warm, .. },
+                ..
+            } => Some(&warm.env),
+            Action::Provider { .. } | Action::Guest { .. } => None,
+        })
     }
 
     /// The instant at which what should be changes by itself.
@@ -355,6 +367,7 @@ impl Reconciler {
             guests: &*self.ports.guests,
             images: &*self.ports.images,
             store,
+            locks: &*self.ports.locks,
             clock: &*self.ports.clock,
             onlooker: &*self.onlooker,
             stopping: &self.stopping,

@@ -20,6 +20,8 @@ pub struct Declared {
     pub garbage: Option<String>,
     /// Between two looks at the repository, in seconds; 0 for what is usual.
     pub poll: u32,
+    /// So many machines are made ahead on the first host.
+    pub warm: u32,
 }
 
 /// One environment of it.
@@ -66,10 +68,7 @@ impl Declared {
     pub fn commit(&self, number: u32) -> Snapshot {
         let mut files = BTreeMap::from([
             ("metrom.yaml".to_owned(), self.settings()),
-            (
-                "templates/web/template.yaml".to_owned(),
-                TEMPLATE.to_owned(),
-            ),
+            ("templates/web/template.yaml".to_owned(), self.template()),
             (
                 "templates/web/docker-compose.yml".to_owned(),
                 self.compose(),
@@ -112,6 +111,9 @@ impl Declared {
         if self.poll > 0 {
             let _ = writeln!(text, "  poll: {}s", self.poll);
         }
+        if let Some(first) = self.hosts.first().filter(|_| self.warm > 0) {
+            let _ = writeln!(text, "  defaults: {{placement: {first}}}");
+        }
         for name in &self.hosts {
             let _ = write!(
                 text,
@@ -132,6 +134,17 @@ impl Declared {
             );
         }
         text
+    }
+
+    /// Warm machines are as environments are that say nothing of their own.
+    fn template(&self) -> String {
+        match self.warm {
+            0 => TEMPLATE.to_owned(),
+            warm => format!(
+                "{TEMPLATE}  warm: {warm}\n  machine: {{image: debian-13, cpus: 2, memory: 1024MiB, \
+                 disk: 8GiB, data: 4GiB}}\n"
+            ),
+        }
     }
 
     fn compose(&self) -> String {

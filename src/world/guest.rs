@@ -152,6 +152,7 @@ fn begin(state: &mut State, target: &GuestTarget, action: &GuestAction) -> Resul
         }),
         GuestAction::AwaitReady
         | GuestAction::Configure { .. }
+        | GuestAction::PullImages { .. }
         | GuestAction::SyncCheckout { .. }
         | GuestAction::StopStack { .. }
         | GuestAction::StartStack { .. }
@@ -166,6 +167,11 @@ fn finish(inside: &mut Inside, action: &GuestAction) -> Option<String> {
         GuestAction::Configure { stamp, .. } => {
             let guest = (LiveFields::Guest, Some(stamp.clone()));
             inside.live.insert(Key::Guest, guest);
+            None
+        }
+        GuestAction::PullImages { stamp, .. } => {
+            let pulled = (LiveFields::Guest, Some(stamp.clone()));
+            inside.live.insert(Key::Containers, pulled);
             None
         }
         GuestAction::SyncCheckout { spec, stamp } => checkout(inside, spec, stamp),

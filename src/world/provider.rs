@@ -1,6 +1,6 @@
 //! The provider ports of the world.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,12 +11,15 @@ use super::guest::Inside;
 use super::{State, World};
 use crate::manifest::schema::HostSpec;
 use crate::model::{
-    Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power,
-    ProviderAction, ProviderName, Stamp, Subject, Token, VolumeSpec,
+    Digest, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power,
+    ProviderAction, ProviderName, Stamp, Subject, Token, VolumeSpec, Warm,
 };
 use crate::port::{
     Actuator, Clock as _, ImageFiles, Journal, Made, Observer, Observers, ProviderError, Providers,
 };
+
+/// So many machines can have names that were made for one environment.
+const PLACES: u32 = 64;
 
 /// One provider of the world.
 struct Provider {
@@ -129,13 +132,16 @@ impl Observer for Provider {
         })
     }
 
-    async fn machine(&self, id: &LiveId) -> Result<Option<LiveMachine>, ProviderError> {
+    async fn machine(&self, id: &LiveId) -> Result<Option<Object>, ProviderError> {
         let _turn = self.turn().await;
         self.world.call().await;
         if self.is_cut_off() {
             return Err(self.unreachable());
         }
-        Ok(self.with(|state, name| state.clouds.get(name)?.machine(id).cloned()))
+        Ok(self.with(|state, name| {
+            let object = &state.clouds.get(name)?.things.get(id)?.object;
+            object.fields.as_machine().map(|_| object.clone())
+        }))
     }
 
     async fn console(&self, _: &LiveId) -> Result<String, ProviderError> {
@@ -172,8 +178,25 @@ impl Actuator for Provider {
             self.with(|state, provider| Site { provider, state }.attach(id, to))?;
             self.world.call().await;
         }
-        if let (ProviderAction::CreateMachine { .. }, Some(id)) = (action, &made.id) {
+        if let (ProviderAction::ClaimMachine { volumes, .. }, Some(id)) = (action, &made.id) {
+            self.with(|state, provider| Site { provider, state }.give(volumes, id))?;
+            self.world.call().await;
+        }
+        if let (
+            ProviderAction::CreateMachine { .. } | ProviderAction::ClaimMachine { .. },
+            Some(id),
+        ) = (action, &made.id)
+        {
             self.with(|state, name| state.clouds.get_mut(name).map(|cloud| cloud.start(id)));
+            self.world.call().await;
+        }
+        if let (ProviderAction::ClaimMachine { .. }, Some(id)) = (action, &made.id) {
+            self.with(|state, name| {
+                let cloud = state.clouds.get_mut(name);
+                if let Some(machine) = cloud.and_then(|cloud| cloud.machine_mut(id)) {
+                    machine.ready = None;
+                }
+            });
             self.world.call().await;
         }
         if is_lost == Some(true) {
@@ -216,6 +239,9 @@ fn perform(
             let other = beside.as_ref().map(|beside| &beside.machine);
             return site.create_machine(spec, (stamp, token), volumes, other);
         }
+        ProviderAction::ClaimMachine { warm, stamp, .. } => return site.claim(warm, stamp),
+        ProviderAction::GiveBack { warm } => site.give_back(warm)?,
+        ProviderAction::PauseMachine { id, ready } => site.pause(id, ready)?,
         ProviderAction::MoveVolume { id, from, to } => site.detach(id, from, to)?,
         ProviderAction::GrowVolume { id, size_mib } => site.grow(id, *size_mib)?,
         ProviderAction::DeleteVolume { id } => site.delete_volume(id)?,
@@ -268,10 +294,7 @@ impl Site<'_> {
     /// Whether the thing is there; that it is ours is a law.
     fn own(&mut self, id: &LiveId) -> Result<(), ProviderError> {
         let Some(thing) = self.cloud().things.get(id) else {
-            return Err(ProviderError::Moved {
-                provider: self.provider.clone(),
-                what: id.to_string(),
-            });
+            return Err(self.moved(&id.to_string()));
         };
         if thing.object.stamp.is_none() {
             self.violation(format!("{id} was touched and is not ours"));
@@ -285,7 +308,7 @@ impl Site<'_> {
     }
 
     /// What a repeated creation finds, or the id of a new thing.
-    /// With names there are two places for a machine, and beside the one is the other.
+    /// With names there are some places for a machine, and beside the one is another.
     fn id_for(
         &mut self,
         (stamp, token): (&Stamp, &Token),
@@ -304,16 +327,27 @@ impl Site<'_> {
             }
             Flavor::Named => {
                 let first = LiveId(format!("{}/{}/{}", stamp.owner, stamp.env, stamp.key));
-                let second = LiveId(format!("{first}.2"));
-                let is_there =
-                    |id: &LiveId| self.state.clouds[self.provider].things.contains_key(id);
-                let id = match beside {
-                    Some(other) if *other == first => second,
-                    Some(_) => first,
-                    None if is_there(&second) => second,
-                    None => first,
+                let place = |number: u32| match number {
+                    1 => first.clone(),
+                    _ => LiveId(format!("{first}.{number}")),
                 };
-                if is_there(&id) { Err(id) } else { Ok(id) }
+                let things = &self.state.clouds[self.provider].things;
+                let whose = |id: &LiveId| things.get(id).map(|thing| &thing.object.stamp);
+                let is_ours = |id: &LiveId| {
+                    let ours = whose(id).and_then(Option::as_ref);
+                    ours.is_some_and(|s| s.is_of(&stamp.owner, &stamp.env))
+                };
+                let is_free = |id: &LiveId| whose(id).is_none();
+                if beside.is_none() {
+                    if let Some(id) = (1..=PLACES).map(place).find(is_ours) {
+                        return Err(id);
+                    }
+                }
+                // One that was claimed keeps the place where it was made.
+                let mut others = (1..=PLACES).map(place).filter(|id| Some(id) != beside);
+                let id = others.find(|id| is_free(id) || is_ours(id));
+                let id = id.expect("no test claims as many machines as there are places");
+                if is_free(&id) { Ok(id) } else { Err(id) }
             }
         }
     }
@@ -402,6 +436,8 @@ impl Site<'_> {
             volumes,
             address: None,
             host_key: Some(format!("ssh-ed25519 {:016x}", self.state.dice.number())),
+            devices: BTreeMap::new(),
+            ready: None,
         };
         let object = Object {
             id: id.clone(),
@@ -416,6 +452,71 @@ impl Site<'_> {
         let lag = self.lag();
         self.cloud().make(object, inside, lag);
         Ok(Made { id: Some(id) })
+    }
+
+    /// The first half of a claim: whose it is. Never of a machine that somebody has claimed before.
+    fn claim(&mut self, warm: &Warm, stamp: &Stamp) -> Result<Made, ProviderError> {
+        let id = &warm.id;
+        let was = self.stamp_of(id);
+        let is_again = was
+            .as_ref()
+            .is_some_and(|s| s.is_of(&stamp.owner, &stamp.env));
+        if !is_again && !was.is_some_and(|s| s.is_of(&stamp.owner, &warm.env)) {
+            return Err(self.moved(&id.to_string()));
+        }
+        let thing = self.cloud().things.get_mut(id).filter(|_| !is_again);
+        if let Some(thing) = thing {
+            thing.object.stamp = Some(stamp.clone());
+        }
+        Ok(Made {
+            id: Some(id.clone()),
+        })
+    }
+
+    /// The second half: its data volumes.
+    fn give(&mut self, volumes: &[Subject], to: &LiveId) -> Result<(), ProviderError> {
+        for volume in self.attachable(volumes)? {
+            let user = self.cloud().user_of(&volume).map(|user| user.id.clone());
+            if user.is_some_and(|user| user != *to) {
+                return Err(self.refused("claim a machine", "another one has its volume"));
+            }
+            if let Some(machine) = self.cloud().machine_mut(to) {
+                machine.volumes.insert(volume);
+            }
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self, warm: &Warm) -> Result<(), ProviderError> {
+        match self.stamp_of(&warm.id) {
+            Some(stamp) if stamp.env != warm.env => Err(self.moved(&warm.id.to_string())),
+            Some(_) => {
+                self.delete_machine(&warm.id);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn pause(&mut self, id: &LiveId, ready: &Digest) -> Result<(), ProviderError> {
+        self.own(id)?;
+        if let Some(machine) = self.cloud().machine_mut(id) {
+            machine.power = Power::Paused;
+            machine.address = None;
+            machine.ready = Some(ready.clone());
+        }
+        Ok(())
+    }
+
+    fn stamp_of(&mut self, id: &LiveId) -> Option<Stamp> {
+        self.cloud().things.get(id)?.object.stamp.clone()
+    }
+
+    fn moved(&self, what: &str) -> ProviderError {
+        ProviderError::Moved {
+            provider: self.provider.clone(),
+            what: what.to_owned(),
+        }
     }
 
     fn attachable(&mut self, volumes: &[Subject]) -> Result<BTreeSet<LiveId>, ProviderError> {
@@ -476,10 +577,7 @@ impl Site<'_> {
         let machine = self.cloud().machine(id);
         match machine.is_some_and(|machine| machine.power != Power::Stopped) {
             false => Ok(()),
-            true => Err(ProviderError::Moved {
-                provider: self.provider.clone(),
-                what: format!("{id}, running again,"),
-            }),
+            true => Err(self.moved(&format!("{id}, running again,"))),
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use metrom::model::{
     Beside, Boot, BuildRecipe, Digest, EnvName, ImageName, ImageOrigin, ImageSpec, Inventory, Key,
     LiveFields, LiveId, LiveMachine, MachineSpec, Object, OwnerName, Power, ProviderAction,
-    Revision, Spec, Stamp, Subject, Timestamp, Token, VolumeSpec,
+    Revision, Spec, Stamp, Subject, Timestamp, Token, VolumeSpec, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, ProviderError, Silent};
 
@@ -146,6 +146,12 @@ fn machine_of(inventory: &Inventory, env: &Env) -> LiveMachine {
     let found = of(inventory, env, &Key::Machine);
     assert_eq!(found.len(), 1, "one machine");
     found[0].fields.as_machine().unwrap().clone()
+}
+
+async fn machine_by(provider: &dyn Actuator, id: &LiveId) -> LiveMachine {
+    let object = provider.machine(id).await.unwrap().expect("it is there");
+    assert!(object.stamp.is_some(), "it says whose it is");
+    object.fields.into_machine().expect("a machine")
 }
 
 /// What is declared and missing is made, once.
@@ -287,7 +293,7 @@ async fn stop_resize_start(provider: &dyn Actuator, env: &Env, id: &LiveId, stam
     }
     for _ in 0..2 {
         done(provider, ProviderAction::StartMachine { id: id.clone() }).await;
-        let machine = provider.machine(id).await.unwrap().expect("it is there");
+        let machine = machine_by(provider, id).await;
         assert_eq!((machine.power, machine.cpus), (Power::Running, 2));
     }
 }
@@ -333,12 +339,82 @@ pub async fn hands_data_over_to_a_second_machine(
         let delete = ProviderAction::DeleteVolume { id: volume.clone() };
         fails(provider, delete).await;
         done(provider, ProviderAction::StartMachine { id: to.clone() }).await;
-        let machine = provider.machine(to).await.unwrap().expect("it is there");
+        let machine = machine_by(provider, to).await;
         assert_eq!(machine.power, Power::Running);
         assert_eq!(machine.volumes, BTreeSet::from([volume.clone()]));
         done(provider, stop(to)).await;
     }
     ends_the_second_and_then_all(provider, env, (&first, &second), &volume).await;
+}
+
+/// A warm machine is paused, claimed once and for all, or given back. The image is there already.
+pub async fn lets_a_warm_machine_be_claimed(
+    provider: &dyn Actuator,
+    (pool, env, other): (&Env, &Env, &Env),
+    image: &ImageSpec,
+) {
+    let create = |attempt: &str| {
+        let mut action = pool.machine(provider, image, &[]);
+        if let ProviderAction::CreateMachine { token, .. } = &mut action {
+            *token = Token(attempt.to_owned());
+        }
+        action
+    };
+    let id = done(provider, create("one")).await.expect("an id");
+    let ready = Digest::of_bytes(b"ready");
+    for _ in 0..2 {
+        let (id, ready) = (id.clone(), ready.clone());
+        done(provider, ProviderAction::PauseMachine { id, ready }).await;
+        let machine = machine_of(&seen(provider).await, pool);
+        assert_eq!(
+            (machine.power, machine.ready.as_ref()),
+            (Power::Paused, Some(&Digest::of_bytes(b"ready")))
+        );
+    }
+
+    let warm = |id: &LiveId| Warm {
+        id: id.clone(),
+        env: pool.name.clone(),
+        memory_mib: 256,
+        is_ready: true,
+    };
+    let claim = |env: &Env, volume: &LiveId| ProviderAction::ClaimMachine {
+        warm: warm(&id),
+        stamp: env.stamp(Key::Machine, 1_764_000_001),
+        volumes: vec![Subject::Live(volume.clone())],
+        token: Token(format!("machine-{}", env.name)),
+    };
+    let volume = done(provider, env.volume(provider, 32, 1_764_000_000)).await;
+    let volume = volume.unwrap();
+    for _ in 0..2 {
+        let claimed = done(provider, claim(env, &volume)).await;
+        assert_eq!(claimed.as_ref(), Some(&id));
+        let inventory = seen(provider).await;
+        assert!(of(&inventory, pool, &Key::Machine).is_empty());
+        let machine = machine_of(&inventory, env);
+        assert_eq!((machine.power, machine.ready), (Power::Running, None));
+        assert_eq!(machine.volumes, BTreeSet::from([volume.clone()]));
+    }
+
+    let theirs = done(provider, other.volume(provider, 32, 1_764_000_000)).await;
+    let theirs = theirs.unwrap();
+    let give_back = |id: &LiveId| ProviderAction::GiveBack { warm: warm(id) };
+    for late in [claim(other, &theirs), give_back(&id)] {
+        let error = fails(provider, late).await;
+        assert!(matches!(error, ProviderError::Moved { .. }), "{error}");
+    }
+    let next = done(provider, create("two")).await.expect("an id");
+    assert_ne!(next, id, "the place of the first is taken");
+    assert_eq!(done(provider, create("two")).await.as_ref(), Some(&next));
+    for _ in 0..2 {
+        done(provider, give_back(&next)).await;
+        assert!(of(&seen(provider).await, pool, &Key::Machine).is_empty());
+    }
+    assert_eq!(machine_of(&seen(provider).await, env).power, Power::Running);
+    done(provider, ProviderAction::DeleteMachine { id }).await;
+    for id in [volume, theirs] {
+        done(provider, ProviderAction::DeleteVolume { id }).await;
+    }
 }
 
 /// The machines of an environment, each with its data volumes.

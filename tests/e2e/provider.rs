@@ -53,6 +53,8 @@ async fn a_real_libvirt_keeps_the_contract() {
     let files = bed.image_of(b"", 64);
     contract::leads_a_machine_through_its_life(&provider, &Env::new("shop"), &image, &files).await;
     contract::hands_data_over_to_a_second_machine(&provider, &Env::new("twin"), &image).await;
+    let [pool, one, two] = ["warm-web-1", "one", "two"].map(Env::new);
+    contract::lets_a_warm_machine_be_claimed(&provider, (&pool, &one, &two), &image).await;
     let id = image.id();
     let left = [
         format!("metrom-image.{id}.complete"),

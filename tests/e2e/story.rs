@@ -6,6 +6,7 @@
 //! emulation takes minutes, so there are few of them: the chapters build on each other and are one
 //! test.
 
+mod ahead;
 mod bed;
 mod creation;
 mod ending;
@@ -26,7 +27,7 @@ use std::time::Instant;
 use bed::Bed;
 
 /// What is told, in this order; each finds the environment as the one before has left it.
-const CHAPTERS: [(&str, fn(&mut Bed)); 20] = [
+const CHAPTERS: [(&str, fn(&mut Bed)); 21] = [
     (
         "a plan says what will be made, and makes nothing",
         creation::a_plan_says_what_will_be_made_and_makes_nothing,
@@ -95,6 +96,10 @@ const CHAPTERS: [(&str, fn(&mut Bed)); 20] = [
     (
         "what was kept comes back in another environment, with the same bytes",
         restored::what_was_kept_comes_back_in_another_environment_with_the_same_bytes,
+    ),
+    (
+        "a machine made ahead is claimed, and not booted again",
+        ahead::a_machine_made_ahead_is_claimed_and_not_booted_again,
     ),
     (
         "by the policy to delete, nothing is left but what is not ours",

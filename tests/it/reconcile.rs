@@ -23,5 +23,6 @@ mod stories;
 mod support;
 #[path = "reconcile/time.rs"]
 mod time;
+mod warm;
 #[path = "reconcile/worlds.rs"]
 mod worlds;

@@ -9,7 +9,7 @@ use crate::model::{
     Desired, Health, Key, Live, LiveCheckout, LiveFields, LiveMachine, LiveService, LiveStack,
     LiveVolume, Run, RunState, Timestamp, WakingBy,
 };
-use crate::reconcile::{Aim, View};
+use crate::reconcile::{Aim, View, warm};
 
 /// One environment as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -74,6 +74,8 @@ pub enum Status {
     Stalled,
     /// As declared: its machine is off until somebody needs it.
     Asleep,
+    /// A machine made ahead, paused until an environment claims it.
+    Warm,
     /// It is not declared any more, or its time is up; its data is kept for a while.
     Kept,
     /// Nothing is declared and nothing is there.
@@ -93,6 +95,7 @@ impl Status {
             Self::Unknown => "unknown",
             Self::Stalled => "stalled",
             Self::Asleep => "asleep",
+            Self::Warm => "warm",
             Self::Kept => "kept",
             Self::Absent => "absent",
         }
@@ -293,7 +296,7 @@ fn endpoint(address: &str, port: &str) -> Option<String> {
 fn name_of(key: &Key) -> String {
     match key {
         Key::Volume(name) | Key::Checkout(name) => name.clone(),
-        Key::Image | Key::Machine | Key::Guest | Key::Stack => key.to_string(),
+        Key::Image | Key::Machine | Key::Guest | Key::Containers | Key::Stack => key.to_string(),
     }
 }
 
@@ -306,6 +309,8 @@ fn machine_view(live: &Live, machine: &LiveMachine) -> MachineView {
         volumes: _,
         address,
         host_key: _,
+        devices: _,
+        ready: _,
     } = machine;
     MachineView {
         id: live.id.to_string(),
@@ -364,6 +369,7 @@ fn status(view: &View, shown: &EnvironmentView, last: Option<&Run>) -> Status {
         () if wants_nothing => Status::Absent,
         () if is_only_data(aim) => Status::Kept,
         () if shown.asleep.is_some() => Status::Asleep,
+        () if warm::rests(&aim.desired, &aim.observed) => Status::Warm,
         () if is_bad => Status::Degraded,
         () if !shown.held.is_empty() => Status::Held,
         () => Status::Healthy,

@@ -95,7 +95,8 @@ fn assemble(
         1 => tables.repositories.keys().next().cloned(),
         _ => None,
     };
-    let declared = tables.environments.keys().cloned().collect();
+    // Warm machines are declared by their templates.
+    let declared = resolved.depends.keys().cloned().collect();
     let is_incomplete = findings.is_incomplete();
     let (units, diagnostics) = findings.finish(snapshot).into_iter().unzip();
     let repository = tables

@@ -3,6 +3,7 @@
 //! Values by precedence: environment, template, defaults of the repository, built-in ones.
 
 mod machine;
+mod pool;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use super::parameter;
 use super::schema::{ComposeFile, EnvironmentSpec, MachineShape, RepositorySpec, SourceRepository};
 use super::yaml::Fault;
 use crate::model::{
-    ComposeSource, EnvName, GuestSpec, ImageName, ImageSpec, ProviderName, RegistryLogin,
+    ComposeSource, EnvName, GuestSpec, ImageName, ImageSpec, Pool, ProviderName, RegistryLogin,
     RegistrySpec, RepoPath, Variable,
 };
 
@@ -35,6 +36,8 @@ pub(super) struct Effective {
     pub stack: Arc<StackFiles>,
     pub variables: BTreeMap<String, Variable>,
     pub timing: Timing,
+    /// How it has to do with warm machines.
+    pub pool: Pool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +90,7 @@ pub(super) fn environments(
         }
         resolved.depends.insert(name.clone(), depends);
     }
+    pool::members(tables, templates, folders, findings, &mut resolved);
     resolved
 }
 
@@ -106,6 +110,7 @@ struct Stack {
     files: Arc<StackFiles>,
     variables: BTreeMap<String, Variable>,
     machine: MachineShape,
+    pool: Pool,
 }
 
 impl<'a> Resolver<'a, '_> {
@@ -128,6 +133,7 @@ impl<'a> Resolver<'a, '_> {
             stack: stack.files,
             variables: stack.variables,
             timing: timing?,
+            pool: stack.pool,
         })
     }
 
@@ -180,6 +186,7 @@ impl<'a> Resolver<'a, '_> {
                         .map(|(name, value)| (name.to_string(), parameter::variable(value)))
                         .collect(),
                     machine: MachineShape::default(),
+                    pool: Pool::None,
                 })
             }
             (None, None) => None,
@@ -210,6 +217,7 @@ impl<'a> Resolver<'a, '_> {
             files: Arc::clone(&template.stack),
             variables,
             machine: template.spec.machine.clone(),
+            pool: pool::claims(name, template.spec.warm),
         })
     }
 

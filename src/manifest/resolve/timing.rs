@@ -30,6 +30,21 @@ pub(in super::super) struct Timing {
 }
 
 impl Timing {
+    /// Of what runs always, has no end and keeps nothing.
+    pub fn none() -> Self {
+        Self {
+            hours: None,
+            lifetime: None,
+            expires: None,
+            retain: Retain::Nothing,
+            drift: Drift::Heal,
+            ignored: BTreeSet::new(),
+            update: Update::default(),
+            is_protected: false,
+            is_suspended: false,
+        }
+    }
+
     /// What was declared, by the name of the field.
     pub fn told(&self) -> Vec<(&'static str, String)> {
         let Self {

@@ -29,11 +29,22 @@ pub struct TemplateSpec {
     #[schemars(extend("format" = "relative-path"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compose: Option<String>,
+    /// So many machines are made ahead, with the images of the template on them, and paused: an
+    /// environment whose machine is of that shape claims one instead of waiting for a new one.
+    /// Not inherited.
+    #[schemars(range(max = 64))]
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warm: u32,
     /// What the machine is like where the environment does not say otherwise.
     pub machine: MachineShape,
     /// What an environment can set; compose sees each as a variable of that name.
     #[schemars(extend("propertyNames" = {"not": {"pattern": "^(METROM_|COMPOSE_|DOCKER_)"}}))]
     pub parameters: BTreeMap<ParameterName, Parameter>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A parameter. Without a default, every environment has to give it.

@@ -16,7 +16,7 @@ const END: u64 = 16 << 10;
 pub fn end(conn: &Connect, config: &LibvirtConfig, id: &LiveId) -> Result<String, Fault> {
     let (_, mark) = machine::require(conn, id)?;
     let pool = storage::pool(conn, &config.pool)?;
-    let name = name::console_volume(&mark.stamp.env, mark.slot);
+    let name = name::console_volume(&mark.home, mark.slot);
     let volume = storage::find(&pool, &name)?;
     match volume {
         Some(volume) => Ok(plain(&storage::tail(conn, &volume, END)?)),

@@ -1,7 +1,7 @@
 //! Machines: made, or taken over when they are there already.
 //!
-//! May be repeated, and may be killed between any two calls. An environment has two slots for
-//! machines, see [`Slot`]; which one a machine has is known by its identity alone.
+//! May be repeated, and may be killed between any two calls. An environment has slots for machines,
+//! see [`Slot`]; which one a machine has is known by its identity alone.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use super::image::{self, Base};
 use super::kvm::Accel;
 use super::machine;
 use super::mark::Mark;
-use super::name::{self, DataVolume, Slot};
+use super::name::{self, Slot};
 use super::storage::{self, Format, MIB, NewVolume};
 use super::{PoolConfig, attached, disk, volume};
 use crate::model::{Beside, LiveId, MachineSpec, Stamp, Subject};
@@ -54,52 +54,73 @@ pub fn make(conn: &Connect, config: &PoolConfig, order: &Order<'_>) -> Result<Li
     Ok(LiveId(definition.uuid().to_string()))
 }
 
-/// Takes over our machine and starts it, if it is there already: in either slot, or beside another
-/// one in the slot that this leaves.
+/// Takes over our machine and starts it, if it is there already: in any slot, or beside another one
+/// in a slot that this leaves.
 ///
 /// # Errors
 /// [`Fault::Foreign`] when something else has its identity or its name; [`Fault::Moved`] when the
 /// machine is not there beside which it is to be.
 pub fn take_over(conn: &Connect, stamp: &Stamp, beside: Option<&Beside>) -> Result<Place, Fault> {
-    let (free, also) = match beside {
-        None => (Slot::First, Some(Slot::Second)),
-        Some(beside) => (slot_of(conn, stamp, &beside.machine)?.other(), None),
+    let left = match beside {
+        None => None,
+        Some(beside) => slot_of(conn, stamp, &beside.machine)?,
     };
-    for slot in [Some(free), also].into_iter().flatten() {
+    let mut free = None;
+    for slot in Slot::all().filter(|slot| Some(*slot) != left) {
         let uuid = name::machine_uuid(&stamp.owner, &stamp.env, slot);
-        if let Some(domain) = occupant(conn, stamp, slot, uuid)? {
-            machine::boot(conn, &domain)?;
-            return Ok(Place::Taken(LiveId(uuid.to_string())));
+        match occupant(conn, stamp, slot, uuid)? {
+            Occupant::Ours(domain) => {
+                machine::boot(conn, &domain)?;
+                return Ok(Place::Taken(LiveId(uuid.to_string())));
+            }
+            Occupant::Claimed => {}
+            Occupant::Nobody => {
+                free = free.or(Some(slot));
+                // Beyond the second, a slot is only ever taken when those before it are.
+                if slot >= Slot::SECOND {
+                    break;
+                }
+            }
         }
     }
-    let name = name::domain(&stamp.env, free);
-    match found(conn.lookup_domain_by_name(&name))? {
+    let env = &stamp.env;
+    let free = free.ok_or_else(|| {
+        Fault::Refused(format!(
+            "every name for a machine of {env} belongs to one that was claimed"
+        ))
+    })?;
+    match found(conn.lookup_domain_by_name(&name::domain(env, free)))? {
         Some(_) => Err(foreign(stamp, free)),
         None => Ok(Place::Free(free)),
     }
 }
 
-/// The slot of a machine that is there.
-fn slot_of(conn: &Connect, stamp: &Stamp, id: &LiveId) -> Result<Slot, Fault> {
+/// The slot of a machine that is there; none of the environment's own for one that was claimed.
+fn slot_of(conn: &Connect, stamp: &Stamp, id: &LiveId) -> Result<Option<Slot>, Fault> {
     let (_, mark) = machine::require(conn, id)?;
     if mark.stamp.is_of(&stamp.owner, &stamp.env) {
-        Ok(mark.slot)
+        Ok((mark.home == stamp.env).then_some(mark.slot))
     } else {
         Err(Fault::Moved(format!("the machine {id}")))
     }
 }
 
-/// Our machine in that slot.
-fn occupant(
-    conn: &Connect,
-    stamp: &Stamp,
-    slot: Slot,
-    uuid: Uuid,
-) -> Result<Option<Domain>, Fault> {
-    match found(conn.lookup_domain_by_uuid(uuid))? {
-        Some(domain) if machine::mark(&domain)?.is_some() => Ok(Some(domain)),
-        Some(_) => Err(foreign(stamp, slot)),
-        None => Ok(None),
+/// Who is in a slot.
+enum Occupant {
+    Ours(Domain),
+    /// Another environment's, which it was claimed for.
+    Claimed,
+    Nobody,
+}
+
+fn occupant(conn: &Connect, stamp: &Stamp, slot: Slot, uuid: Uuid) -> Result<Occupant, Fault> {
+    let Some(domain) = found(conn.lookup_domain_by_uuid(uuid))? else {
+        return Ok(Occupant::Nobody);
+    };
+    match machine::mark(&domain)? {
+        Some(mark) if mark.stamp.is_of(&stamp.owner, &stamp.env) => Ok(Occupant::Ours(domain)),
+        Some(_) => Ok(Occupant::Claimed),
+        None => Err(foreign(stamp, slot)),
     }
 }
 
@@ -125,12 +146,12 @@ fn furnish(
     let drive = storage::put(conn, &pool, &name::seed_volume(env, slot), &seed.image)?;
     let console = storage::put(conn, &pool, &name::console_volume(env, slot), b"")?;
     Ok(Definition {
-        mark: Mark {
-            stamp: order.stamp.clone(),
+        mark: Mark::new(
+            order.stamp.clone(),
             slot,
-            image: order.spec.image.id(),
-            host_key: seed.host_key_public,
-        },
+            order.spec.image.id(),
+            seed.host_key_public,
+        ),
         accel: order.accel,
         cpus: order.spec.cpus,
         memory_mib: order.spec.memory_mib,
@@ -162,12 +183,7 @@ fn data_volumes(
             let reason = "a volume of the plan has not been made".to_owned();
             return Err(Fault::Refused(reason));
         };
-        let (volume, name) = volume::ours(pool, id)?.ok_or_else(|| volume::gone(id))?;
-        let DataVolume { env, owner, .. } = &name;
-        if !order.stamp.is_of(owner, env) {
-            return Err(Fault::Foreign(format!("the volume {id}")));
-        }
-        let path = volume.path()?;
+        let (path, name) = volume::of(pool, id, order.stamp)?;
         attached::require_free(conn, &path)?;
         data.insert(name.volume, path);
     }

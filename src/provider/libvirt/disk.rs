@@ -81,6 +81,12 @@ pub fn with(mut domain: Node, data: DataDisk<'_>, scratch: &str) -> Option<Node>
     Some(domain)
 }
 
+/// The data volume as one more disk for a domain that runs. `None`: no device is left for it.
+#[must_use]
+pub fn added(domain: &Node, data: DataDisk<'_>) -> Option<Node> {
+    Some(data.at(&free_target(domain.at("devices")?)?))
+}
+
 fn free_target(devices: &Node) -> Option<String> {
     let target = |disk: &Node| Some(disk.at("target")?.attribute("dev")?.to_owned());
     let taken: BTreeSet<String> = devices.all("disk").filter_map(target).collect();

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::cable;
 use super::disk::{self, DataDisk};
 use super::kvm::Accel;
 use super::mark::Mark;
 use super::name::{self, DataVolume};
 use super::xml::Node;
+use crate::model::Stamp;
 
 /// Everything that a machine's definition says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +40,20 @@ pub struct Kernel {
 impl Definition {
     #[must_use]
     pub fn uuid(&self) -> Uuid {
-        let Mark { stamp, slot, .. } = &self.mark;
-        name::machine_uuid(&stamp.owner, &stamp.env, *slot)
+        self.mark.uuid()
     }
 
     #[must_use]
     pub fn to_xml(&self) -> Node {
-        let Mark { stamp, slot, .. } = &self.mark;
+        let Mark {
+            stamp, home, slot, ..
+        } = &self.mark;
         let life = |event, action: &str| Node::new(event).text(action);
         Node::new("domain")
             .with("type", self.accel.domain_type())
-            .child(Node::new("name").text(name::domain(&stamp.env, *slot)))
+            .child(Node::new("name").text(name::domain(home, *slot)))
             .child(Node::new("uuid").text(self.uuid()))
-            .child(Node::new("title").text(format!("{} of {}", stamp.env, stamp.owner)))
+            .child(Node::new("title").text(title(stamp)))
             .child(self.mark.metadata())
             .child(mebibytes("memory", self.memory_mib))
             .child(Node::new("vcpu").text(self.cpus))
@@ -112,6 +115,12 @@ impl Definition {
     }
 }
 
+/// What people see of a machine in libvirt's own tools.
+#[must_use]
+pub fn title(stamp: &Stamp) -> String {
+    format!("{} of {}", stamp.env, stamp.owner)
+}
+
 /// The chipset, the same for every machine of ours.
 #[must_use]
 pub fn machine_type() -> Node {
@@ -167,6 +176,8 @@ pub struct Seen {
     pub interfaces: Vec<(String, Option<String>)>,
     /// Its guest agent can be asked.
     pub has_agent: bool,
+    /// Its network cable is pulled.
+    pub is_cut_off: bool,
 }
 
 impl Seen {
@@ -186,6 +197,7 @@ impl Seen {
                 .collect(),
             interfaces: devices.all("interface").filter_map(interface).collect(),
             has_agent: devices.all("channel").any(is_connected_agent),
+            is_cut_off: cable::is_out_in(domain),
         }
     }
 
@@ -289,7 +301,7 @@ mod tests {
         let first = definition();
         let second = Definition {
             mark: Mark {
-                slot: Slot::Second,
+                slot: Slot::SECOND,
                 ..mark()
             },
             data: [(

@@ -12,7 +12,7 @@ use super::disk::{self, DataDisk};
 use super::fault::Fault;
 use super::name::{self, DataVolume, Slot};
 use super::{PoolConfig, attached, machine, storage, volume};
-use crate::model::LiveId;
+use crate::model::{EnvName, LiveId};
 
 /// Takes the volume from the one machine and gives it to the other.
 ///
@@ -65,6 +65,7 @@ struct Party<'a> {
     id: &'a LiveId,
     domain: Domain,
     uuid: Uuid,
+    home: EnvName,
     slot: Slot,
 }
 
@@ -81,6 +82,7 @@ impl<'a> Party<'a> {
             id,
             uuid: domain.uuid()?,
             domain,
+            home: mark.home,
             slot: mark.slot,
         }))
     }
@@ -135,6 +137,6 @@ impl<'a> Party<'a> {
     }
 
     fn scratch(&self, name: &DataVolume) -> String {
-        name::scratch_volume(&name.env, self.slot, &name.volume)
+        name::scratch_volume(&self.home, self.slot, &name.volume)
     }
 }

@@ -18,7 +18,7 @@ use super::name::{self, DataVolume, ImageVolumes};
 use super::prepare::{self, Standing};
 use super::storage::{self, MIB};
 use super::xml::Node;
-use super::{kvm, leases};
+use super::{disk, kvm, leases};
 use crate::model::{
     Gap, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Power, Scope,
 };
@@ -46,11 +46,7 @@ pub fn take(conn: &Connect, config: &LibvirtConfig) -> Result<Inventory, Fault> 
 }
 
 /// One machine with its address, as it is now.
-pub fn machine(
-    conn: &Connect,
-    config: &LibvirtConfig,
-    domain: &Domain,
-) -> Result<LiveMachine, Fault> {
+pub fn machine(conn: &Connect, config: &LibvirtConfig, domain: &Domain) -> Result<Object, Fault> {
     let mut look = Look {
         conn,
         config,
@@ -64,7 +60,12 @@ pub fn machine(
         true if is_paused(domain)? => Power::Paused,
         true => Power::Running,
     };
-    Ok(look.live(domain, &seen, power))
+    Ok(Object {
+        id: LiveId(uuid.to_string()),
+        name: domain.name()?,
+        fields: LiveFields::Machine(look.live(domain, &seen, power)),
+        stamp: seen.mark.map(|mark| mark.stamp),
+    })
 }
 
 struct Look<'a> {
@@ -122,6 +123,11 @@ impl Look<'_> {
 
     fn live(&mut self, domain: &Domain, seen: &Seen, power: Power) -> LiveMachine {
         let mark = seen.mark.as_ref();
+        // To us, who can only reach it over the network, it stands still.
+        let power = match power {
+            Power::Running if mark.is_some() && seen.is_cut_off => Power::Paused,
+            power => power,
+        };
         LiveMachine {
             power,
             cpus: seen.cpus,
@@ -137,6 +143,12 @@ impl Look<'_> {
                 Power::Running | Power::Paused | Power::Stopped => None,
             },
             host_key: mark.map(|mark| mark.host_key.clone()),
+            devices: seen
+                .data_volumes()
+                .filter_map(|path| DataVolume::parse(disk::file_name(path)))
+                .map(|data| (data.volume.clone(), name::device(&data.volume)))
+                .collect(),
+            ready: mark.and_then(|mark| mark.ready.clone()),
         }
     }
 

@@ -10,7 +10,6 @@ use virt::error::ErrorNumber;
 use virt::storage_pool::StoragePool;
 use virt::sys;
 
-use super::PoolConfig;
 use super::domain::resized;
 use super::fault::{Fault, found};
 use super::inventory::is_paused;
@@ -18,7 +17,8 @@ use super::mark::Mark;
 use super::name::{self, Slot};
 use super::storage::{self, MIB};
 use super::xml::Node;
-use crate::model::{EnvName, Key, LiveId, Stamp};
+use super::{PoolConfig, cable};
+use crate::model::{Digest, EnvName, Key, LiveId, Stamp};
 
 /// Starts a machine of ours.
 pub fn start(conn: &Connect, id: &LiveId) -> Result<(), Fault> {
@@ -28,7 +28,7 @@ pub fn start(conn: &Connect, id: &LiveId) -> Result<(), Fault> {
 
 /// Lets a machine run that is stopped or paused.
 pub fn boot(conn: &Connect, domain: &Domain) -> Result<(), Fault> {
-    if is_paused(domain)? {
+    if is_paused(domain)? || cable::is_out(domain)? {
         return resume(domain);
     }
     if domain.is_active()? {
@@ -46,13 +46,20 @@ pub fn boot(conn: &Connect, domain: &Domain) -> Result<(), Fault> {
 
 /// Lets the processors of a paused machine run on; one that is just being started is paused as well,
 /// and then runs by itself.
+///
+/// Its address may be another machine's by now, and its own clock does not know how much time has
+/// passed: so it finds its cable pulled, and asks for an address when it is back.
 fn resume(domain: &Domain) -> Result<(), Fault> {
+    let is_out = cable::pull(domain).is_ok();
     match domain.resume() {
-        Err(error) if error.code().is(ErrorNumber::OperationInvalid) && !is_paused(domain)? => {
-            Ok(())
-        }
-        resumed => Ok(resumed?),
+        Err(error) if error.code().is(ErrorNumber::OperationInvalid) && !is_paused(domain)? => {}
+        resumed => resumed?,
     }
+    if is_out {
+        std::thread::sleep(cable::UNTIL_NOTICED);
+        cable::plug(domain)?;
+    }
+    Ok(())
 }
 
 /// libvirt has no code for a host without memory, but the host knows how much it has.
@@ -70,6 +77,19 @@ fn explain_memory(conn: &Connect, domain: &Domain, fault: Fault) -> Fault {
         )),
         fault => fault,
     }
+}
+
+/// Lets a machine of ours stand still, and writes down what it was made ready for.
+pub fn pause(conn: &Connect, id: &LiveId, ready: &Digest) -> Result<(), Fault> {
+    let (domain, mark) = require(conn, id)?;
+    if !is_paused(&domain)? {
+        domain.suspend()?;
+    }
+    let mark = Mark {
+        ready: Some(ready.clone()),
+        ..mark
+    };
+    mark.put(&domain)
 }
 
 /// Asks a running machine to shut down; `false` when it was not running.
@@ -141,7 +161,7 @@ pub fn delete(conn: &Connect, config: &PoolConfig, id: &LiveId) -> Result<(), Fa
     let mark = mark(&domain)?.ok_or_else(|| Fault::Foreign(format!("the machine {id}")))?;
     force_off(conn, id)?;
     let pool = storage::pool(conn, config)?;
-    let (env, slot) = (&mark.stamp.env, mark.slot);
+    let (env, slot) = (&mark.home, mark.slot);
     storage::delete(&pool, &name::root_volume(env, slot))?;
     storage::delete(&pool, &name::seed_volume(env, slot))?;
     delete_scratch(&pool, env, slot)?;

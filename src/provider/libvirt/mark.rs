@@ -1,10 +1,13 @@
-//! Our mark in a domain's metadata: whose machine it is and how it is pinned. Pure.
+//! Our mark in a domain's metadata: whose machine it is and how it is pinned.
 
 use uuid::Uuid;
+use virt::domain::Domain;
+use virt::sys;
 
-use super::name::Slot;
+use super::fault::Fault;
+use super::name::{self, Slot};
 use super::xml::Node;
-use crate::model::{Key, Stamp};
+use crate::model::{Digest, EnvName, Key, Stamp};
 
 /// The XML namespace of our element; changing it would make every machine foreign.
 const NAMESPACE: &str = "https://metrom.dev/xmlns/libvirt/1";
@@ -13,31 +16,79 @@ const NAMESPACE: &str = "https://metrom.dev/xmlns/libvirt/1";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     pub stamp: Stamp,
+    /// The environment that it was made for, after which everything of it is called: another one
+    /// than that of the stamp when it has been claimed.
+    pub home: EnvName,
     /// Where it lives; not written, since its identity says it.
     pub slot: Slot,
     /// The base image, by [`crate::model::ImageSpec::id`].
     pub image: String,
     /// The machine's public host key.
     pub host_key: String,
+    /// What a warm machine was made ready for.
+    pub ready: Option<Digest>,
 }
 
 impl Mark {
+    /// The mark of a machine in the place of an environment of its own.
+    #[must_use]
+    pub fn new(stamp: Stamp, slot: Slot, image: String, host_key: String) -> Self {
+        Self {
+            home: stamp.env.clone(),
+            stamp,
+            slot,
+            image,
+            host_key,
+            ready: None,
+        }
+    }
+
+    /// The identity of the machine.
+    #[must_use]
+    pub fn uuid(&self) -> Uuid {
+        name::machine_uuid(&self.stamp.owner, &self.home, self.slot)
+    }
+
     /// The `metadata` element of a domain.
     #[must_use]
     pub fn metadata(&self) -> Node {
+        let machine = self.element("metrom:");
+        Node::new("metadata").child(machine.with("xmlns:metrom", NAMESPACE))
+    }
+
+    /// Writes the mark on a domain in one call, whether it runs or not.
+    ///
+    /// # Errors
+    /// What libvirt says.
+    pub fn put(&self, domain: &Domain) -> Result<(), Fault> {
+        let (kind, flags) = (sys::VIR_DOMAIN_METADATA_ELEMENT, everywhere(domain)?);
+        let element = self.element("").to_string();
+        let kind = i32::try_from(kind).unwrap_or_default();
+        domain.set_metadata(kind, Some(&element), Some("metrom"), Some(NAMESPACE), flags)?;
+        Ok(())
+    }
+
+    /// Our element, its names with this before them.
+    fn element(&self, prefix: &str) -> Node {
         let Self {
             stamp,
+            home,
             slot: _,
             image,
             host_key,
+            ready,
         } = self;
-        let stamp = serde_json::to_string(stamp).expect("a stamp serialises to JSON");
-        let machine = Node::new("metrom:machine")
-            .with("xmlns:metrom", NAMESPACE)
-            .child(Node::new("metrom:stamp").text(stamp))
-            .child(Node::new("metrom:image").text(image))
-            .child(Node::new("metrom:hostkey").text(host_key));
-        Node::new("metadata").child(machine)
+        let named = |name: &str| Node::new(&format!("{prefix}{name}"));
+        let stamp_text = serde_json::to_string(stamp).expect("a stamp serialises to JSON");
+        let is_claimed = *home != stamp.env;
+        let home = is_claimed.then(|| named("home").text(home));
+        let ready = ready.as_ref().map(|ready| named("ready").text(ready));
+        named("machine")
+            .child(named("stamp").text(stamp_text))
+            .child(named("image").text(image))
+            .child(named("hostkey").text(host_key))
+            .children(home)
+            .children(ready)
     }
 
     /// The mark of a domain, if it carries one that is meant for it.
@@ -51,26 +102,39 @@ impl Mark {
             return None;
         }
         let stamp: Stamp = serde_json::from_str(machine.at("metrom:stamp")?.content()).ok()?;
-        let slot = Slot::of(&stamp.owner, &stamp.env, uuid)?;
         let text = |name| machine.at(name).map(|node| node.content().to_owned());
+        let home = match text("metrom:home") {
+            Some(home) => EnvName::parse(&home).ok()?,
+            None => stamp.env.clone(),
+        };
+        let slot = Slot::of(&stamp.owner, &home, uuid)?;
         (stamp.key == Key::Machine).then_some(Self {
             stamp,
+            home,
             slot,
             image: text("metrom:image")?,
             host_key: text("metrom:hostkey")?,
+            ready: text("metrom:ready").and_then(|text| Digest::parse(&text)),
         })
     }
 }
 
+/// Both what runs and what is defined.
+pub fn everywhere(domain: &Domain) -> Result<u32, Fault> {
+    Ok(match domain.is_active()? {
+        true => sys::VIR_DOMAIN_AFFECT_LIVE | sys::VIR_DOMAIN_AFFECT_CONFIG,
+        false => sys::VIR_DOMAIN_AFFECT_CONFIG,
+    })
+}
+
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::name;
     use super::*;
-    use crate::model::{Digest, EnvName, OwnerName, Timestamp};
+    use crate::model::{OwnerName, Timestamp};
 
     pub fn mark() -> Mark {
-        Mark {
-            stamp: Stamp {
+        Mark::new(
+            Stamp {
                 owner: OwnerName::parse("acme").unwrap(),
                 env: EnvName::parse("shop-dev").unwrap(),
                 key: Key::Machine,
@@ -79,14 +143,10 @@ pub(super) mod tests {
                 created: Timestamp::from_second(1_764_000_000).unwrap(),
                 born: None,
             },
-            slot: Slot::First,
-            image: "debian-13-0123456789ab".into(),
-            host_key: "ssh-ed25519 AAAA root@shop".into(),
-        }
-    }
-
-    fn uuid(mark: &Mark) -> Uuid {
-        name::machine_uuid(&mark.stamp.owner, &mark.stamp.env, mark.slot)
+            Slot::FIRST,
+            "debian-13-0123456789ab".into(),
+            "ssh-ed25519 AAAA root@shop".into(),
+        )
     }
 
     fn read(metadata: Node, uuid: Uuid) -> Option<Mark> {
@@ -95,11 +155,23 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_mark_survives_the_way_through_xml_in_either_slot() {
-        for slot in Slot::ALL {
+    fn a_mark_survives_the_way_through_xml_in_any_slot() {
+        for slot in Slot::all() {
             let mark = Mark { slot, ..mark() };
-            assert_eq!(read(mark.metadata(), uuid(&mark)), Some(mark));
+            assert_eq!(read(mark.metadata(), mark.uuid()), Some(mark));
         }
+    }
+
+    #[test]
+    fn a_machine_that_was_claimed_keeps_its_identity() {
+        let warm = Mark {
+            ready: Some(Digest::of_bytes(b"ready")),
+            ..mark()
+        };
+        assert_eq!(read(warm.metadata(), warm.uuid()), Some(warm.clone()));
+        let mut claimed = warm.clone();
+        claimed.stamp.env = EnvName::parse("shop-test").unwrap();
+        assert_eq!(read(claimed.metadata(), warm.uuid()), Some(claimed));
     }
 
     #[test]
@@ -112,6 +184,6 @@ pub(super) mod tests {
     fn an_element_of_another_namespace_is_not_our_mark() {
         let mark = mark();
         let theirs = mark.metadata().to_string().replace("metrom.dev", "x.dev");
-        assert_eq!(read(Node::parse(&theirs).unwrap(), uuid(&mark)), None);
+        assert_eq!(read(Node::parse(&theirs).unwrap(), mark.uuid()), None);
     }
 }

@@ -4,13 +4,16 @@
 //! carries our mark; see the table in `ARCHITECTURE.md`. Everything goes through libvirt's own
 //! calls and streams: no file of the host is opened, so a remote connection works as well.
 //!
-//! An environment has two slots for machines: a new one may be tried beside the one that is there.
-//! It has scratch volumes until the data volumes are handed over to it.
+//! An environment has slots for machines: a new one may be tried beside the one that is there. It has
+//! scratch volumes until the data volumes are handed over to it. A warm machine is made in a slot of
+//! its own environment and stays there when another one claims it.
 //!
 //! Reading order: [`name`], [`domain`] and [`disk`] (pure: what things are called and how they are
 //! written), [`link`] (the connection's thread), [`inventory`], then one file per kind of action.
 
 mod attached;
+mod cable;
+mod claim;
 mod config;
 mod console;
 mod create;
@@ -39,8 +42,8 @@ use virt::connect::Connect;
 
 use super::Facts;
 use crate::model::{
-    Beside, ImageSpec, Inventory, LiveId, LiveMachine, MachineSpec, ProviderAction, ProviderName,
-    Stamp, Subject,
+    Beside, ImageSpec, Inventory, LiveId, MachineSpec, Object, ProviderAction, ProviderName, Stamp,
+    Subject,
 };
 use crate::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError, SeedMaker};
 use create::{Order, Place};
@@ -300,7 +303,7 @@ impl Observer for Libvirt {
         }
     }
 
-    async fn machine(&self, id: &LiveId) -> Result<Option<LiveMachine>, ProviderError> {
+    async fn machine(&self, id: &LiveId) -> Result<Option<Object>, ProviderError> {
         let (config, id) = (self.config.clone(), id.clone());
         let look = move |conn: &Connect| match machine::find(conn, &id)? {
             Some(domain) => inventory::machine(conn, &config, &domain).map(Some),
@@ -382,6 +385,28 @@ impl Actuator for Libvirt {
             } => {
                 let create = self.create_machine(&spec, &stamp, &volumes, beside.as_ref(), journal);
                 return made(create.await?);
+            }
+            ProviderAction::ClaimMachine {
+                warm,
+                stamp,
+                volumes,
+                token: _,
+            } => {
+                let claim = move |conn: &Connect, config: &LibvirtConfig| {
+                    claim::claim(conn, &config.pool, &warm, &stamp, &volumes)
+                };
+                return made(self.change(&doing, claim).await?);
+            }
+            ProviderAction::GiveBack { warm } => {
+                let give_back = move |conn: &Connect, config: &LibvirtConfig| {
+                    claim::give_back(conn, &config.pool, &warm)
+                };
+                self.change(&doing, give_back).await?;
+            }
+            ProviderAction::PauseMachine { id, ready } => {
+                let pause =
+                    move |conn: &Connect, _: &LibvirtConfig| machine::pause(conn, &id, &ready);
+                self.change(&doing, pause).await?;
             }
             ProviderAction::MoveVolume { id, from, to } => {
                 let hand_over = move |conn: &Connect, config: &LibvirtConfig| {

@@ -15,38 +15,32 @@ const NAMESPACE: Uuid = Uuid::from_u128(0x6d65_7472_6f6d_5f8a_9d0e_3b1c_55d2_7a4
 /// virtio-blk tells the guest no more of a serial than this many characters.
 const MAX_SERIAL: usize = 20;
 
-/// One of the two places that an environment has for a machine: a new one is tried in the place
-/// that is free, and stays there when it is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
-    First,
-    Second,
-}
+/// One of the places that an environment has for a machine, from 1: a new one is tried in the place
+/// that is free, and stays there when it is proven. A warm machine keeps its place when it is
+/// claimed, for a machine that runs cannot be renamed; so pools need more than two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot(u8);
 
 impl Slot {
-    pub const ALL: [Self; 2] = [Self::First, Self::Second];
+    pub const FIRST: Self = Self(1);
+    pub const SECOND: Self = Self(2);
+    const MOST: u8 = 64;
+
+    pub fn all() -> impl Iterator<Item = Self> {
+        (1..=Self::MOST).map(Self)
+    }
 
     /// The slot that has this identity; `None`: it is no machine of that environment.
     #[must_use]
     pub fn of(owner: &OwnerName, env: &EnvName, uuid: Uuid) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|slot| machine_uuid(owner, env, *slot) == uuid)
-    }
-
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::First => Self::Second,
-            Self::Second => Self::First,
-        }
+        Self::all().find(|slot| machine_uuid(owner, env, *slot) == uuid)
     }
 
     /// What it adds to a name.
-    fn suffix(self) -> &'static str {
+    fn suffix(self) -> String {
         match self {
-            Self::First => "",
-            Self::Second => ".2",
+            Self::FIRST => String::new(),
+            Self(number) => format!(".{number}"),
         }
     }
 }
@@ -304,7 +298,7 @@ mod tests {
 
     #[test]
     fn machines_of_two_repositories_are_two_machines() {
-        for slot in Slot::ALL {
+        for slot in Slot::all() {
             let ours = machine_uuid(&owner("acme"), &env("shop"), slot);
             assert_eq!(ours, machine_uuid(&owner("acme"), &env("shop"), slot));
             assert_ne!(ours, machine_uuid(&owner("other"), &env("shop"), slot));
@@ -314,7 +308,7 @@ mod tests {
 
     #[test]
     fn two_machines_of_one_environment_have_nothing_in_common() {
-        let (first, second) = (Slot::First, Slot::Second);
+        let (first, second) = (Slot::FIRST, Slot::SECOND);
         let (owner, env) = (owner("acme"), env("shop"));
         let uuid = |slot| machine_uuid(&owner, &env, slot);
         assert_ne!(uuid(first), uuid(second));
@@ -329,7 +323,7 @@ mod tests {
     #[test]
     fn a_slot_is_known_by_the_identity_of_its_machine() {
         let (owner, env) = (owner("acme"), env("shop"));
-        for slot in Slot::ALL {
+        for slot in Slot::all() {
             let uuid = machine_uuid(&owner, &env, slot);
             assert_eq!(Slot::of(&owner, &env, uuid), Some(slot));
         }
@@ -340,20 +334,22 @@ mod tests {
     fn a_scratch_volume_is_a_part_of_one_machine() {
         let env = env("shop");
         for volume in ["data", "a2"] {
-            for slot in Slot::ALL {
+            for slot in Slot::all() {
                 let name = scratch_volume(&env, slot, volume);
                 assert!(is_part(&name), "{name}");
                 assert!(is_scratch_of(&name, &env, slot), "{name}");
-                assert!(!is_scratch_of(&name, &env, slot.other()), "{name}");
+                let others = Slot::all().filter(|other| *other != slot);
+                let is_theirs = |other| is_scratch_of(&name, &env, other);
+                assert!(!others.into_iter().any(is_theirs), "{name}");
             }
         }
-        assert!(!is_scratch_of("metrom-shop.root.qcow2", &env, Slot::First));
+        assert!(!is_scratch_of("metrom-shop.root.qcow2", &env, Slot::FIRST));
     }
 
     #[test]
     fn the_identity_of_a_machine_never_changes() {
         // Another value here would make every existing machine foreign.
-        let uuid = machine_uuid(&owner("acme"), &env("shop"), Slot::First);
+        let uuid = machine_uuid(&owner("acme"), &env("shop"), Slot::FIRST);
         assert_eq!(uuid.to_string(), "9dce712c-757a-5d96-8625-f4380af46db1");
         assert_eq!(mac(uuid), "52:54:00:f4:6d:b1");
     }

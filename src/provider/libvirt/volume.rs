@@ -6,12 +6,10 @@ use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
 use virt::sys;
 
-use super::domain::Seen;
 use super::fault::{Fault, found};
-use super::name::{self, DataVolume, Slot};
+use super::name::{self, DataVolume};
 use super::storage::{self, Format, MIB, NewVolume};
-use super::xml::Node;
-use super::{PoolConfig, attached};
+use super::{PoolConfig, attached, machine};
 use crate::model::{LiveId, Stamp};
 
 /// Makes the volume, or takes over the one that is there for the same resource.
@@ -147,19 +145,27 @@ pub fn ours(pool: &StoragePool, id: &LiveId) -> Result<Option<(StorageVol, DataV
     }
 }
 
+/// Path and name of a data volume, which must be there and of the environment of that stamp.
+pub fn of(pool: &StoragePool, id: &LiveId, stamp: &Stamp) -> Result<(String, DataVolume), Fault> {
+    let (volume, name) = ours(pool, id)?.ok_or_else(|| gone(id))?;
+    match stamp.is_of(&name.owner, &name.env) {
+        true => Ok((volume.path()?, name)),
+        false => Err(Fault::Foreign(format!("the volume {id}"))),
+    }
+}
+
 pub fn gone(id: &LiveId) -> Fault {
     Fault::Moved(format!("the volume {id}"))
 }
 
 /// The machine of the volume's environment that has this volume attached.
 fn user(conn: &Connect, name: &DataVolume, path: &str) -> Result<Option<Domain>, Fault> {
-    for slot in Slot::ALL {
-        let uuid = name::machine_uuid(&name.owner, &name.env, slot);
+    for uuid in attached::users(conn, path)?.into_keys() {
         let Some(domain) = found(conn.lookup_domain_by_uuid(uuid))? else {
             continue;
         };
-        let seen = Seen::of(&Node::parse(&domain.xml_desc(0)?)?, uuid);
-        if seen.disks.iter().any(|disk| disk == path) {
+        let mark = machine::mark(&domain)?;
+        if mark.is_some_and(|mark| mark.stamp.is_of(&name.owner, &name.env)) {
             return Ok(Some(domain));
         }
     }

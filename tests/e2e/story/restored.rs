@@ -1,8 +1,10 @@
 //! What was kept of an environment comes back in another one.
 
+use std::time::Instant;
+
 use super::bed::{Bed, ENV, OWNER};
-use super::host;
 use super::wait::{BOOT, CHANGE, seen};
+use super::{host, say};
 
 /// The environment that gets the data.
 const HEIR: &str = "diary";
@@ -20,7 +22,9 @@ pub fn what_was_kept_comes_back_in_another_environment_with_the_same_bytes(bed: 
     bed.repository.push("a diary, with what the journal had");
     bed.metrom(&["trash", "restore", ENV, "--to", HEIR])
         .with_code(0);
+    let began = Instant::now();
     bed.metrom_within(BOOT, &["apply", HEIR]).with_code(0);
+    say(&format!("   applied in {} s", began.elapsed().as_secs()));
     assert_eq!(bed.sums(HEIR), bed.sums_before_the_end());
     assert_eq!(host::data_volumes(OWNER, ENV), volumes, "it is kept still");
     bed.metrom(&["plan", HEIR]).with_code(0);

@@ -105,10 +105,11 @@ pub fn a_container_that_somebody_removed_comes_back(bed: &mut Bed) {
     let container = format!("{ENV}-web-1");
     // And the name of its image is made to mean another one.
     for meddling in [
-        ["commit", &container, "nginx:1.22"],
-        ["rm", "--force", &container],
+        // A pause would be found, and ended, before the container is gone.
+        &["commit", "--pause=false", &container, "nginx:1.22"][..],
+        &["rm", "--force", &container],
     ] {
-        bed.metrom(&[&["exec", ENV, "--", "docker"], &meddling[..]].concat())
+        bed.metrom(&[&["exec", ENV, "--", "docker"], meddling].concat())
             .with_code(0);
     }
     bed.until_served_within(CHANGE, "the page is back", |bed| bed.page("/edition"));

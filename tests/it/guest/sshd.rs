@@ -93,6 +93,7 @@ impl Sshd {
             machine: LiveId("m-1".to_owned()),
             address: Ipv4Addr::LOCALHOST.into(),
             host_key: self.host_key.clone(),
+            volumes: std::collections::BTreeMap::new(),
         }
     }
 

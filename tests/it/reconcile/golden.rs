@@ -142,7 +142,9 @@ fn observed(wanted: &Desired, inventory: Inventory, guest: GuestReport) -> metro
         .map(|machine| machine.power)
     {
         None => {}
-        Some(metrom::model::Power::Running) => add_guest(&mut observed, guest),
+        Some(metrom::model::Power::Running) => {
+            add_guest(&mut observed, guest, &wanted.owner, &wanted.env);
+        }
         Some(power) => add_guest_gap(&mut observed, format!("the machine is {power}")),
     }
     observed

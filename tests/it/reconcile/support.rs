@@ -100,7 +100,7 @@ pub fn agreement(desired: &Desired, created: Timestamp) -> (Inventory, GuestRepo
                 fields,
                 stamp: Some(stamp),
             }),
-            (Key::Guest | Key::Checkout(_) | Key::Stack, Some(fields)) => {
+            (Key::Guest | Key::Containers | Key::Checkout(_) | Key::Stack, Some(fields)) => {
                 report.live.insert(key.clone(), (fields, Some(stamp)));
             }
         }
@@ -129,8 +129,10 @@ fn live(spec: &Spec) -> Option<LiveFields> {
                 .collect(),
             address: Some(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2))),
             host_key: Some("ssh-ed25519 AAAA".to_owned()),
+            devices: BTreeMap::new(),
+            ready: None,
         }),
-        Spec::Guest(_) => LiveFields::Guest,
+        Spec::Guest(_) | Spec::Containers(_) => LiveFields::Guest,
         Spec::Checkout(spec) => LiveFields::Checkout(LiveCheckout {
             revision: spec.revision.clone(),
             local_work: None,

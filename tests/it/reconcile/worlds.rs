@@ -32,6 +32,9 @@ const MUTANTS: u64 = 200;
 /// Syncs after the last fault until it must have been quiet.
 const ROUNDS: usize = 40;
 
+/// Machines that are made ahead, at most.
+const MOST_WARM: u32 = 2;
+
 /// So many quiet rounds in a row; more than a listing lags.
 const QUIET: usize = 3;
 
@@ -107,6 +110,7 @@ impl Story {
                 hosts: hosts.clone(),
                 retain: ["forever", "nothing"][rng.random_range(0..2)].to_owned(),
                 template_version: 1,
+                warm: [0, 0, 1, 2][rng.random_range(0..4)],
                 ..Declared::default()
             },
             names: ["a", "b", "c"]
@@ -156,6 +160,8 @@ impl Story {
                 volumes: BTreeSet::new(),
                 address: None,
                 host_key: None,
+                devices: BTreeMap::new(),
+                ready: None,
             })
         };
         let name =
@@ -213,7 +219,7 @@ impl Story {
             self.declared.environments.insert(name, environment);
             return;
         };
-        match self.rng.random_range(0..18) {
+        match self.rng.random_range(0..19) {
             0 | 1 => drop(self.declared.environments.remove(&name)),
             2 => environment.cpus += 1,
             3 => environment.memory_mib += 512,
@@ -233,6 +239,7 @@ impl Story {
             12 => environment.is_broken = true,
             13 | 14 => environment.fields = timing(&mut self.rng),
             15 => self.wish(&name),
+            16 => self.declared.warm = self.rng.random_range(0..=MOST_WARM),
             _ => self.declared.garbage = Some("environments/x.yaml".to_owned()),
         }
     }
@@ -417,10 +424,29 @@ impl Story {
                 return Err(format!("the data of {env} was lost"));
             }
         }
+        self.check_pool()?;
         let checked = self.names.iter().map(|env| self.check_environment(env));
         checked
             .collect::<Result<(), String>>()
             .map_err(|reason| format!("{reason}\n{}", plans.concat()))
+    }
+
+    /// So many machines are made ahead as are declared, and every one stands still without data.
+    fn check_pool(&self) -> Result<(), String> {
+        for number in 1..=MOST_WARM {
+            let env = EnvName::parse(&format!("warm-web-{number}")).unwrap();
+            let there = self.hosts.iter();
+            let there: Vec<Object> = there.flat_map(|h| machines(&self.world, h, &env)).collect();
+            let is_still = |object: &Object| {
+                let machine = object.fields.as_machine().expect("claims the machine");
+                machine.power == Power::Paused && machine.volumes.is_empty()
+            };
+            let wanted = usize::from(number <= self.declared.warm);
+            if there.len() != wanted || !there.iter().all(is_still) {
+                return Err(format!("{env} is not as declared: {there:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// What was declared last, what is there, and every run with its steps.
