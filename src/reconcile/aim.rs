@@ -76,6 +76,9 @@ impl Viewer {
         let target = desired.provider.as_ref();
         let mut observed = assemble(&tick.inventories, &desired.owner, env, target);
         observed.warm = warm::unclaimed(&tick.inventories, &desired);
+        if let Ok(catalog) = &tick.head {
+            warm::take_turns(&mut observed, catalog, &tick.inventories, &desired);
+        }
         observed.seen_without_data = self
             .library
             .seen_without_data(&observed, &desired.owner, env);

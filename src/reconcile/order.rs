@@ -1,17 +1,19 @@
 //! From changes to steps: which action, after which others.
 //!
 //! The steps of a plan stand in an order in which they could be taken one by one; `after` says
-//! which of them really wait for each other.
+//! which of them really wait for each other. Those of the machine as a whole are in [`machine`].
+
+mod machine;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::Attempt;
-use super::{intent, keeper, warm};
+use super::{intent, keeper};
 use crate::model::{
-    Action, Cause, Change, Desired, Effect, FieldChange, GuestAction, Intent, Key, Live, LiveId,
-    MachineSpec, Observed, Power, ProviderAction, ProviderName, Risk, Scope, Spec, Stamp, Step,
-    StepId, Subject, Warm,
+    Action, Cause, Change, Desired, FieldChange, GuestAction, Intent, Key, Live, LiveId, Observed,
+    Power, ProviderAction, ProviderName, Risk, Scope, Spec, Stamp, Step, StepId, Subject,
 };
+use machine::Move;
 
 /// The steps that make these changes.
 ///
@@ -42,18 +44,6 @@ pub fn steps(
     }
     order.removals(&removals);
     order.steps
-}
-
-/// What is to happen to the machine as a whole.
-enum Move<'a> {
-    Keep,
-    Start(&'a Change, &'a Live),
-    Restart(&'a Change, &'a Live),
-    Replace(&'a Change, &'a Live),
-    Create(&'a Change),
-    /// A warm machine takes the place of a new one.
-    Claim(&'a Change, Warm),
-    Pause(&'a Change, &'a Live),
 }
 
 struct Order<'a> {
@@ -154,121 +144,6 @@ impl<'a> Order<'a> {
             .find(|live| Some(&live.id) == change.id.as_ref())
     }
 
-    fn machine_move(&self, changes: &[&'a Change]) -> Move<'a> {
-        let Some(change) = changes.iter().find(|c| c.key == Key::Machine) else {
-            return Move::Keep;
-        };
-        let Some(live) = self.live(change) else {
-            return match self.warm() {
-                Some(warm) => Move::Claim(change, warm.clone()),
-                None => Move::Create(change),
-            };
-        };
-        match change.effect() {
-            _ if warm::is_half_claimed(self.desired, live) => {
-                let warm = Warm {
-                    id: live.id.clone(),
-                    env: self.desired.env.clone(),
-                    memory_mib: held(live),
-                    is_ready: true,
-                };
-                Move::Claim(change, warm)
-            }
-            _ if change.cause == Cause::Ready => Move::Pause(change, live),
-            Effect::Replace => Move::Replace(change, live),
-            Effect::Restart => Move::Restart(change, live),
-            Effect::InPlace => Move::Start(change, live),
-        }
-    }
-
-    /// The warm machine to be claimed; none while another creation may have been done.
-    fn warm(&self) -> Option<&'a Warm> {
-        let provider = self.desired.provider.as_ref()?;
-        match intent::to_repeat(self.intents, &Key::Machine, provider) {
-            Some(_) => None,
-            None => warm::choice(self.observed),
-        }
-    }
-
-    /// Gives warm machines back that are in the way of one that is needed.
-    fn room(&mut self, machine: &Move) -> After {
-        let freed = match machine {
-            Move::Create(_) => 0,
-            Move::Start(_, live) | Move::Restart(_, live) | Move::Replace(_, live) => held(live),
-            Move::Keep | Move::Claim(..) | Move::Pause(..) => return After::new(),
-        };
-        let Some(spec) = self.machine_spec() else {
-            return After::new();
-        };
-        let needed = spec.memory_mib.saturating_sub(freed);
-        let going = warm::in_the_way(self.observed, needed);
-        let mut given = After::new();
-        for warm in going {
-            let why = Why::new(Key::Machine, Cause::Room);
-            let warm = warm.clone();
-            let action = ProviderAction::GiveBack { warm };
-            given.insert(self.on(why, action, Risk::Safe, After::new()));
-        }
-        given
-    }
-
-    /// Parts of the provider that are missing, if anything is to stand on them.
-    fn prepare(&mut self, changes: &[&Change], machine: &Move) -> After {
-        let makes_volume = |c: &&&Change| matches!(c.key, Key::Volume(_)) && c.id.is_none();
-        let is_needed = !matches!(machine, Move::Keep) || changes.iter().any(|c| makes_volume(&c));
-        if self.observed.missing.is_empty() || !is_needed {
-            return After::new();
-        }
-        let missing = self.observed.missing.clone();
-        let why = Why::new(Key::Machine, Cause::Missing);
-        let action = ProviderAction::Prepare { missing };
-        After::from([self.on(why, action, Risk::Safe, After::new())])
-    }
-
-    fn image(&mut self, machine: &Move, prepared: &After) -> After {
-        let is_new = matches!(machine, Move::Create(_) | Move::Replace(..));
-        let Some(spec) = self.machine_spec().filter(|_| is_new) else {
-            return After::new();
-        };
-        let image = spec.image.clone();
-        if self.observed.images.contains(&image.id()) {
-            return After::new();
-        }
-        let why = Why::new(Key::Image, Cause::Missing);
-        let action = ProviderAction::ProvideImage { image };
-        After::from([self.on(why, action, Risk::Safe, prepared.clone())])
-    }
-
-    fn machine_spec(&self) -> Option<&'a MachineSpec> {
-        match &self.desired.resources.get(&Key::Machine)?.spec {
-            Spec::Machine(spec) => Some(spec),
-            Spec::Image(_)
-            | Spec::Volume(_)
-            | Spec::Guest(_)
-            | Spec::Containers(_)
-            | Spec::Checkout(_)
-            | Spec::Stack(_) => None,
-        }
-    }
-
-    /// Stops or ends the machine that is there, no earlier than its successor can be made.
-    fn take_down(&mut self, machine: &Move, image: &After) -> After {
-        match machine {
-            Move::Keep | Move::Start(..) | Move::Create(_) | Move::Claim(..) | Move::Pause(..) => {
-                After::new()
-            }
-            Move::Restart(_, live) if is_stopped(live) => After::new(),
-            Move::Restart(change, live) => After::from([self.stop(change, live)]),
-            Move::Replace(change, live) => {
-                let down = self.stack_down(&change.cause, live, image.clone());
-                let after = if down.is_empty() { image.clone() } else { down };
-                let id = live.id.clone();
-                let action = ProviderAction::DeleteMachine { id };
-                After::from([self.on((*change).into(), action, Risk::Destructive, after)])
-            }
-        }
-    }
-
     /// Lets the stack come to its end in good order, where there is one and it can be asked to.
     fn stack_down(&mut self, cause: &Cause, machine: &Live, after: After) -> After {
         let is_there = self.observed.live.contains_key(&Key::Stack);
@@ -334,154 +209,6 @@ impl<'a> Order<'a> {
         let mut same = claims.filter(|live| Some(&live.id) == id);
         let created = same.find_map(|live| Some(live.stamp.as_ref()?.created));
         self.desired.stamp(key, created.unwrap_or(self.attempt.at))
-    }
-
-    /// Makes, resizes or starts the machine and waits for it; returns what its inside waits for.
-    fn bring_up(
-        &mut self,
-        machine: &Move,
-        provider: &ProviderName,
-        prepared: &After,
-        image: &After,
-        stopped: &After,
-    ) -> After {
-        let volumes: After = self.ready.values().copied().collect();
-        let before: After = [prepared, image, stopped, &volumes]
-            .into_iter()
-            .flatten()
-            .copied()
-            .collect();
-        match machine {
-            Move::Keep => self.await_silent(provider),
-            Move::Create(change) | Move::Replace(change, _) => {
-                let Some(spec) = self.machine_spec() else {
-                    return After::new();
-                };
-                let (token, stamp) = self.creation(&Key::Machine);
-                let action = ProviderAction::CreateMachine {
-                    spec: Box::new(spec.clone()),
-                    stamp,
-                    volumes: self.attached(spec),
-                    token,
-                    beside: None,
-                };
-                self.made_by(provider, change, action, before)
-            }
-            Move::Claim(change, warm) => {
-                let Some(spec) = self.machine_spec() else {
-                    return After::new();
-                };
-                let (token, stamp) = self.creation(&Key::Machine);
-                let action = ProviderAction::ClaimMachine {
-                    warm: warm.clone(),
-                    stamp,
-                    volumes: self.attached(spec),
-                    token,
-                };
-                self.made_by(provider, change, action, before)
-            }
-            Move::Pause(change, live) => {
-                let action = ProviderAction::PauseMachine {
-                    id: live.id.clone(),
-                    ready: self.desired.fingerprint(),
-                };
-                After::from([self.on((*change).into(), action, Risk::Safe, before)])
-            }
-            Move::Restart(change, live) => {
-                let resized = self.resize(change, live, before);
-                self.start(provider, change, live, resized)
-            }
-            Move::Start(change, live) => self.start(provider, change, live, before),
-        }
-    }
-
-    /// The step after which there is a machine, and the one that waits for it.
-    fn made_by(
-        &mut self,
-        provider: &ProviderName,
-        change: &Change,
-        action: ProviderAction,
-        before: After,
-    ) -> After {
-        let id = self.on(change.into(), action, Risk::Safe, before);
-        self.made.insert(Key::Machine, id);
-        self.await_ready(provider, Subject::MadeBy(id), change, After::from([id]))
-    }
-
-    fn attached(&self, spec: &MachineSpec) -> Vec<Subject> {
-        let subject = |key: &Key| match self.made.get(key) {
-            Some(step) => Some(Subject::MadeBy(*step)),
-            None => keeper::volume(self.desired, self.observed, key)
-                .map(|live| Subject::Live(live.id.clone())),
-        };
-        spec.volumes.iter().filter_map(subject).collect()
-    }
-
-    fn resize(&mut self, change: &Change, live: &Live, after: After) -> After {
-        let Some(spec) = self.machine_spec() else {
-            return after;
-        };
-        let action = ProviderAction::ResizeMachine {
-            id: live.id.clone(),
-            cpus: spec.cpus,
-            memory_mib: spec.memory_mib,
-            stamp: self.renewed(&Key::Machine, Some(&live.id)),
-        };
-        After::from([self.on(change.into(), action, Risk::Disruptive, after)])
-    }
-
-    fn start(
-        &mut self,
-        provider: &ProviderName,
-        change: &Change,
-        live: &Live,
-        after: After,
-    ) -> After {
-        let id = live.id.clone();
-        let action = ProviderAction::StartMachine { id: id.clone() };
-        let started = self.on(change.into(), action, Risk::Safe, after);
-        self.await_ready(provider, Subject::Live(id), change, After::from([started]))
-    }
-
-    fn await_ready(
-        &mut self,
-        provider: &ProviderName,
-        machine: Subject,
-        change: &Change,
-        after: After,
-    ) -> After {
-        let why = Why::new(Key::Machine, change.cause.clone());
-        After::from([self.wait(why, provider, machine, after)])
-    }
-
-    fn wait(
-        &mut self,
-        why: Why,
-        provider: &ProviderName,
-        machine: Subject,
-        after: After,
-    ) -> StepId {
-        let action = Action::Guest {
-            machine,
-            provider: provider.clone(),
-            action: GuestAction::AwaitReady,
-        };
-        self.push(why, action, Risk::Safe, after)
-    }
-
-    /// A running machine that does not answer: that it answers is all that is asked of it now.
-    fn await_silent(&mut self, provider: &ProviderName) -> After {
-        let live = keeper::machine(self.desired, self.observed);
-        let is_declared = self.machine_spec().is_some();
-        let is_silent = self.observed.gap(&Scope::Guest).is_some() && is_declared;
-        match live.filter(|live| is_silent && !is_off(live)) {
-            None => After::new(),
-            Some(live) => {
-                let why = Why::new(Key::Machine, Cause::Drifted);
-                let machine = Subject::Live(live.id.clone());
-                After::from([self.wait(why, provider, machine, After::new())])
-            }
-        }
     }
 
     fn inside(&mut self, changes: &[&Change], machine: &Move, provider: &ProviderName, up: &After) {
@@ -585,18 +312,6 @@ impl<'a> Order<'a> {
             After::new()
         }
     }
-}
-
-/// The memory that a machine takes just now, in MiB.
-fn held(live: &Live) -> u64 {
-    let machine = live.fields.as_machine().filter(|_| !is_stopped(live));
-    machine.map_or(0, |machine| machine.memory_mib)
-}
-
-/// Whether it can be changed: one that is paused cannot.
-fn is_stopped(live: &Live) -> bool {
-    let machine = live.fields.as_machine();
-    machine.is_some_and(|machine| machine.power == Power::Stopped)
 }
 
 fn is_off(live: &Live) -> bool {

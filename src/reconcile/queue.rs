@@ -3,6 +3,7 @@
 //! **Guarantees.** Bursts merge. The earlier time wins. A key that runs is never given out again
 //! until it is done; woken meanwhile, it runs once more. Never more than the limit run at once.
 //! Whoever has waited longest since its time came goes first, so a busy key cannot starve others.
+//! Only a warm machine, which nobody needs yet, goes after all others and leaves room for one of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -84,12 +85,11 @@ impl Queue {
 
     /// The key that has waited longest and may run, if there is one and there is room.
     pub fn take(&mut self, now: Timestamp) -> Option<Taken> {
-        if self.running >= self.limit {
-            return None;
-        }
-        let due = self.entries.iter().filter(|(_, entry)| !entry.is_running);
-        let due = due.filter_map(|(env, entry)| Some((entry.due.filter(|due| *due <= now)?, env)));
-        let env = due.min()?.1.clone();
+        let due = self.may_run().filter(|(due, _)| *due <= now);
+        let env = due
+            .min_by_key(|(due, env)| (env.is_of_pool(), *due, *env))?
+            .1
+            .clone();
         let entry = self.entries.get_mut(&env)?;
         entry.is_running = true;
         entry.due = None;
@@ -130,11 +130,19 @@ impl Queue {
     /// When the next key that may run comes due; `None` when all wait for something else.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        if self.running >= self.limit {
-            return None;
-        }
-        let waiting = self.entries.values().filter(|entry| !entry.is_running);
-        waiting.filter_map(|entry| entry.due).min()
+        self.may_run().map(|(due, _)| due).min()
+    }
+
+    /// The keys for which there is room, with the time when each is due.
+    fn may_run(&self) -> impl Iterator<Item = (Timestamp, &EnvName)> {
+        let left = self.limit.saturating_sub(self.running);
+        let has_room = move |env: &EnvName| match env.is_of_pool() {
+            true => left > usize::from(self.limit > 1),
+            false => left > 0,
+        };
+        let waiting = self.entries.iter().filter(|(_, entry)| !entry.is_running);
+        let due = waiting.filter_map(|(env, entry)| Some((entry.due?, env)));
+        due.filter(move |(_, env)| has_room(env))
     }
 
     /// Keys whose time has come and that wait for room, or for their own end.
@@ -190,6 +198,26 @@ mod tests {
         }
         assert_eq!(queue.take(at(5)).unwrap().asked, at(4));
         assert_eq!(queue.take(at(5)), None);
+    }
+
+    #[test]
+    fn a_warm_machine_goes_last_and_leaves_room_for_what_is_needed() {
+        let mut queue = Queue::new(2);
+        let warm = |n| EnvName::parse(&format!("warm-web-{n}")).unwrap();
+        queue.wake(&warm(1), at(0));
+        queue.wake(&warm(2), at(0));
+        queue.wake(&env(1), at(9));
+        assert_eq!(queue.take(at(9)).unwrap().env, env(1));
+        assert_eq!((queue.take(at(9)), queue.next_due()), (None, None));
+        queue.back(&env(1), Back::Settled, at(10));
+        assert_eq!(queue.take(at(10)).unwrap().env, warm(1));
+        assert_eq!((queue.take(at(10)), queue.next_due()), (None, None));
+        queue.wake(&env(1), at(11));
+        assert_eq!(queue.take(at(11)).unwrap().env, env(1));
+
+        let mut queue = Queue::new(1);
+        queue.wake(&warm(1), at(0));
+        assert_eq!(queue.take(at(0)).unwrap().env, warm(1), "alone it may");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::compare::POWER;
 use super::keeper;
 use super::observe::Inventories;
+use crate::manifest::Catalog;
 use crate::model::{
     Cause, Change, Desired, Effect, FieldChange, Key, Live, LiveMachine, Observed, Pool, Power,
     Scope, Warm,
@@ -81,6 +82,27 @@ pub fn unclaimed(inventories: &Inventories, desired: &Desired) -> Vec<Warm> {
         }
     });
     warm.collect()
+}
+
+/// Orders the machines so that many environments that want one at once do not all want the same: each
+/// has its turn among those that have no machine.
+pub fn take_turns(
+    observed: &mut Observed,
+    catalog: &Catalog,
+    inventories: &Inventories,
+    desired: &Desired,
+) {
+    if !observed.warm.iter().any(|warm| warm.is_ready) || observed.has_machine() {
+        return;
+    }
+    let (ready, other): (Vec<Warm>, Vec<Warm>) =
+        observed.warm.drain(..).partition(|warm| warm.is_ready);
+    let made = inventories.with_machine(&desired.owner);
+    let before = catalog.names().take_while(|name| **name < desired.env);
+    let before = before.filter(|name| !name.is_of_pool() && !made.contains(*name));
+    let turn = before.count() % ready.len();
+    let (first, then) = (&ready[turn..], &ready[..turn]);
+    observed.warm = [first, then, &other].concat();
 }
 
 /// Whether it was claimed for the environment and not all of that was done: it is claimed again.

@@ -22,6 +22,8 @@ use super::boot_sector::boot_sector;
 mod contract;
 
 mod bed;
+mod played;
+mod reborn;
 
 use bed::{Bed, PATIENCE, run, until, virsh};
 use contract::Env;

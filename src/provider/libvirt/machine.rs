@@ -10,7 +10,7 @@ use virt::error::ErrorNumber;
 use virt::storage_pool::StoragePool;
 use virt::sys;
 
-use super::domain::resized;
+use super::domain::{Seen, resized};
 use super::fault::{Fault, found};
 use super::inventory::is_paused;
 use super::mark::Mark;
@@ -92,11 +92,22 @@ pub fn pause(conn: &Connect, id: &LiveId, ready: &Digest) -> Result<(), Fault> {
     mark.put(&domain)
 }
 
-/// Asks a running machine to shut down; `false` when it was not running.
+/// Asks a running machine to shut down; `false` when it does not run any more.
+///
+/// One that is paused hears nothing: for the sake of its data it is let run on first, and without any
+/// it is ended at once.
 pub fn ask_to_stop(conn: &Connect, id: &LiveId) -> Result<bool, Fault> {
     let (domain, _) = require(conn, id)?;
     if !domain.is_active()? {
         return Ok(false);
+    }
+    if is_paused(&domain)? {
+        let seen = Seen::of(&definition(&domain)?, domain.uuid()?);
+        if seen.data_volumes().next().is_none() {
+            force_off(conn, id)?;
+            return Ok(false);
+        }
+        domain.resume()?;
     }
     match domain.shutdown() {
         Err(error) if !error.code().is(ErrorNumber::OperationInvalid) => Err(error.into()),

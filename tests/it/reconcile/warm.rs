@@ -174,6 +174,26 @@ fn two_that_want_the_same_one_do_not_share_it() {
 }
 
 #[test]
+fn a_class_that_begins_at_once_gets_a_machine_each() {
+    let (world, declared) = with_pool(3);
+    let class = ["ann", "ben", "cleo"].map(env);
+    world.push(with(declared, &class).commit(1));
+    let reconciler = reconciler(&world);
+    let all = async {
+        let tick = reconciler.tick().await;
+        let mut ends = Vec::new();
+        for env in &class {
+            ends.push(reconciler.sync(&tick, env, Trigger::Poll).await.end);
+        }
+        ends
+    };
+    let ends = world.run(all).unwrap();
+    assert_eq!(ends, [End::Applied, End::Applied, End::Applied]);
+    let ids: BTreeSet<LiveId> = class.iter().map(|env| only(&world, env).id).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
 fn an_old_look_does_nothing_to_a_machine_that_was_claimed_since() {
     let (world, mut declared) = with_pool(2);
     declared.warm = 1;
