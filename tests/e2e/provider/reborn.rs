@@ -23,6 +23,7 @@ const REPOSITORY: &str = "\
 apiVersion: metrom.dev/v1
 kind: Repository
 metadata: {name: acme}
+spec: {}
 ---
 apiVersion: metrom.dev/v1
 kind: Host
@@ -44,6 +45,7 @@ const TEMPLATE: &str = "\
 apiVersion: metrom.dev/v1
 kind: Template
 metadata: {name: web}
+spec: {}
 ";
 
 const COMPOSE: &str = "services: {web: {image: \"nginx:1\"}}\n";
