@@ -159,6 +159,10 @@ impl Bed {
         });
     }
 
+    pub fn is_served(&self) -> bool {
+        self.serve.is_some()
+    }
+
     pub fn stop_serve(&mut self) -> Output {
         self.serve.take().expect("it was started").stop()
     }
