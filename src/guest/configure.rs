@@ -45,11 +45,14 @@ pub(crate) async fn configure(
     }
     let before = recorded(op).await?;
     op.phase("data", data::mount(op, volumes)).await?;
-    if before.as_ref().is_some_and(|b| b.stamp.env != stamp.env) {
-        let claim = Command::script(CLAIM).arg(stamp.env.as_str()).as_root();
-        op.ask("giving the machine its name", &claim).await?;
+    match &before {
+        // It was made ahead: what every machine needs is there already.
+        Some(before) if before.stamp.env != stamp.env => {
+            let claim = Command::script(CLAIM).arg(stamp.env.as_str()).as_root();
+            op.ask("giving the machine its name", &claim).await?;
+        }
+        Some(_) | None => op.phase("software", software(op)).await?,
     }
-    op.phase("software", software(op)).await?;
     let relogin = accounts(op, spec, before.as_ref(), login).await?;
     registries(op, spec, before.as_ref()).await?;
     log_in(op, &spec.registries.logins, before.as_ref(), secrets).await?;

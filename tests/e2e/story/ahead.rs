@@ -27,7 +27,7 @@ pub fn a_machine_made_ahead_is_claimed_and_not_booted_again(bed: &mut Bed) {
     bed.metrom_within(BOOT, &["apply", MEMBER]).with_code(0);
     let ahead = began.elapsed().as_secs();
     assert_eq!(host::virsh(&["domstate", DOMAIN]).trim(), "paused");
-    assert_eq!(bed.metrom(&["plan", MEMBER]).with_code(0).text(), "");
+    bed.metrom(&["plan", MEMBER]).with_code(0);
     let identity = host::incarnation(DOMAIN);
 
     let file = include_str!("repo/environments/journal.yaml");
