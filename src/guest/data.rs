@@ -13,6 +13,8 @@ use crate::port::GuestError;
 pub(crate) const DATA: &str = "data";
 pub(crate) const MOUNT_VOLUME: &str = include_str!("scripts/mount-volume.sh");
 
+const IS_MOUNTED: &str = "mountpoint -q \"$1\" && [ -f \"$2\" ]\n";
+
 /// Docker never writes named volumes to the root disk while the data volume is not mounted.
 pub(crate) const DOCKER_WAITS: &str = "[Unit]\nRequiresMountsFor=/var/lib/docker/volumes\n";
 /// A volume that grows under a running machine; at a boot, mounting it does the same.
@@ -46,7 +48,9 @@ pub(crate) async fn mount(
 ) -> Result<(), GuestError> {
     for (name, device) in volumes {
         let mountpoint = mountpoint(name);
-        let asking = Command::new("mountpoint").args(["-q", mountpoint.as_str()]);
+        // The rules are written last: with them it is wholly done.
+        let rules = format!("{UDEV_RULES}/{RULES}");
+        let asking = Command::script(IS_MOUNTED).args([mountpoint.as_str(), rules.as_str()]);
         if op.try_ask(DOING, &asking).await?.code == 0 {
             continue;
         }
@@ -54,12 +58,12 @@ pub(crate) async fn mount(
             .args([device.as_str(), mountpoint.as_str()])
             .as_root();
         op.run(DOING, &command, MOUNT_WITHIN).await?;
-        // Only now: where they are, what is not mounted counts as lost.
-        let (rules, drop_in) = (GROWS_LIVE.to_owned(), DOCKER_WAITS.to_owned());
-        write(op, UDEV_RULES, RULES, rules, 0o644).await?;
+        // Only now: where it is, what is not mounted counts as lost.
         if name == DATA {
+            let drop_in = DOCKER_WAITS.to_owned();
             write(op, DOCKER_DROP_INS, DROP_IN, drop_in, 0o644).await?;
         }
+        write(op, UDEV_RULES, RULES, GROWS_LIVE.to_owned(), 0o644).await?;
     }
     Ok(())
 }

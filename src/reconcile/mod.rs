@@ -3,8 +3,9 @@
 //! Pure, in reading order: [`observe`] sorts what was reported, [`diff`] says what differs and why
 //! (with [`compare`] field by field and [`keeper`] for several claims), [`gate`] what may not be
 //! done, [`order`] which steps it takes, [`plan`] all of that in one call; [`phoenix`] says when a
-//! second machine is tried instead, [`second`] in which steps; [`warm`] which machine made ahead is claimed;
-//! [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which environment is next.
+//! second machine is tried instead, [`second`] in which steps; [`warm`] which machine made ahead is
+//! claimed; [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which
+//! environment is next.
 //!
 //! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
 //! read, and looks up in the [`library`] what it knows already), [`mod@sync`] one whole sync,

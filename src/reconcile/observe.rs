@@ -100,8 +100,7 @@ impl Inventories {
             .collect()
     }
 
-    /// The warm machines of that owner on a provider, with the environments that they are and the
-    /// digests of what they were made from.
+    /// The warm machines of that owner on a provider.
     pub(super) fn warm(
         &self,
         owner: &OwnerName,

@@ -150,7 +150,7 @@ async fn on_provider(
     journal: &dyn Journal,
 ) -> Result<Option<LiveId>, StepError> {
     require_ours(hands, actuator, action).await?;
-    let _lock = member(hands, action).await?;
+    let _lock = lock_of_warm(hands, action).await?;
     let image = match action {
         ProviderAction::ProvideImage { image } => Some(hands.images.obtain(image, journal).await?),
         _ => None,
@@ -191,7 +191,10 @@ fn taken(hands: &Hands<'_>) -> StepError {
 
 /// The warm machine that is claimed or given back to ourselves, so that nobody goes on making it
 /// ready meanwhile.
-async fn member(hands: &Hands<'_>, action: &ProviderAction) -> Result<Option<Lock>, StepError> {
+async fn lock_of_warm(
+    hands: &Hands<'_>,
+    action: &ProviderAction,
+) -> Result<Option<Lock>, StepError> {
     let (ProviderAction::ClaimMachine { warm, .. } | ProviderAction::GiveBack { warm }) = action
     else {
         return Ok(None);

@@ -1,8 +1,6 @@
 //! The program itself, run on repositories of its own; not at a terminal.
 
-#[path = "cli/people.rs"]
 mod people;
-#[path = "cli/repository.rs"]
 mod repository;
 
 use std::time::{Duration, Instant};

@@ -1,6 +1,5 @@
 //! The API over real HTTP on loopback, with a world in memory behind it.
 
-#[path = "http/support.rs"]
 mod support;
 
 use metrom::model::Trigger;

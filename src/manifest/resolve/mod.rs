@@ -73,7 +73,7 @@ pub(super) fn environments(
         depends: BTreeMap::new(),
     };
     for (name, document) in &tables.environments {
-        let mut resolver = Resolver {
+        let resolver = Resolver {
             tables,
             templates,
             images: &resolved.images,
@@ -82,17 +82,24 @@ pub(super) fn environments(
             document,
             depends: BTreeSet::from([document.unit]),
         };
-        let effective = resolver.environment();
-        let depends = resolver.depends;
-        let is_good = !depends.iter().any(|unit| findings.is_broken(*unit));
-        if let Some(effective) = effective.filter(|_| is_good) {
-            resolved.effective.insert(name.clone(), Arc::new(effective));
-        }
-        resolved.depends.insert(name.clone(), depends);
+        let outcome = resolver.finish(Resolver::environment);
+        resolved.add(name.clone(), outcome);
     }
     pool::members(tables, templates, folders, findings, &mut resolved);
     resolved
 }
+
+impl Resolved {
+    fn add(&mut self, name: EnvName, (effective, depends): Outcome) {
+        if let Some(effective) = effective {
+            self.effective.insert(name.clone(), effective);
+        }
+        self.depends.insert(name, depends);
+    }
+}
+
+/// What a document comes to, unless something that it stands on is broken; and what that is.
+type Outcome = (Option<Arc<Effective>>, BTreeSet<UnitId>);
 
 struct Resolver<'a, 's> {
     tables: &'a Tables,
@@ -114,6 +121,13 @@ struct Stack {
 }
 
 impl<'a> Resolver<'a, '_> {
+    fn finish(mut self, resolve: impl FnOnce(&mut Self) -> Option<Effective>) -> Outcome {
+        let effective = resolve(&mut self);
+        let is_broken = |unit: &UnitId| self.findings.is_broken(*unit);
+        let is_good = !self.depends.iter().any(is_broken);
+        (effective.filter(|_| is_good).map(Arc::new), self.depends)
+    }
+
     /// `None` when something is missing; why, is among the findings.
     fn environment(&mut self) -> Option<Effective> {
         let repository = self.repository();

@@ -51,7 +51,7 @@ pub(super) fn members(
                 ..EnvironmentSpec::default()
             }),
         };
-        let mut resolver = Resolver {
+        let resolver = Resolver {
             tables,
             templates,
             images: &resolved.images,
@@ -60,14 +60,9 @@ pub(super) fn members(
             document: &document,
             depends: BTreeSet::from([document.unit]),
         };
-        let member = resolver.member(name).map(Arc::new);
-        let depends = resolver.depends;
-        let is_good = !depends.iter().any(|unit| findings.is_broken(*unit));
+        let outcome = resolver.finish(|resolver| resolver.member(name));
         for env in names(name, warm) {
-            if let Some(member) = member.as_ref().filter(|_| is_good) {
-                resolved.effective.insert(env.clone(), Arc::clone(member));
-            }
-            resolved.depends.insert(env, depends.clone());
+            resolved.add(env, outcome.clone());
         }
     }
 }

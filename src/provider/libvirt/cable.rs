@@ -5,6 +5,7 @@ use std::time::Duration;
 use virt::domain::Domain;
 use virt::sys;
 
+use super::domain::is_cut_off;
 use super::fault::Fault;
 use super::xml::Node;
 
@@ -24,18 +25,7 @@ pub fn is_out(domain: &Domain) -> Result<bool, Fault> {
     if !domain.is_active()? {
         return Ok(false);
     }
-    Ok(is_out_in(&Node::parse(&domain.xml_desc(0)?)?))
-}
-
-/// As [`is_out`], of a definition.
-#[must_use]
-pub fn is_out_in(domain: &Node) -> bool {
-    let devices = domain.at("devices");
-    let mut interfaces = devices.into_iter().flat_map(|d| d.all("interface"));
-    interfaces.any(|interface| {
-        let link = interface.at("link");
-        link.and_then(|link| link.attribute("state")) == Some("down")
-    })
+    Ok(is_cut_off(&Node::parse(&domain.xml_desc(0)?)?))
 }
 
 fn set(domain: &Domain, state: &str) -> Result<(), Fault> {
@@ -47,21 +37,4 @@ fn set(domain: &Domain, state: &str) -> Result<(), Fault> {
         domain.update_device_flags(&interface.to_string(), sys::VIR_DOMAIN_AFFECT_LIVE)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cable_is_in_unless_it_is_said_to_be_out() {
-        let domain = |link: &str| {
-            let interface = format!("<interface type='network'>{link}</interface>");
-            let text = format!("<domain><devices>{interface}</devices></domain>");
-            Node::parse(&text).unwrap()
-        };
-        assert!(is_out_in(&domain("<link state='down'/>")));
-        assert!(!is_out_in(&domain("<link state='up'/>")));
-        assert!(!is_out_in(&domain("")));
-    }
 }

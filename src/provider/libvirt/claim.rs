@@ -10,7 +10,7 @@ use virt::sys;
 
 use super::disk::{self, DataDisk};
 use super::fault::Fault;
-use super::mark::{self, Mark};
+use super::mark::Mark;
 use super::{PoolConfig, attached, domain, machine, storage, volume};
 use crate::model::{LiveId, Stamp, Subject, Warm};
 
@@ -41,10 +41,10 @@ pub fn claim(
             ..mark
         },
     };
-    mark.put(&found)?;
+    machine::put_mark(&found, &mark)?;
     let title = domain::title(stamp);
     let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_TITLE).unwrap_or_default();
-    found.set_metadata(kind, Some(&title), None, None, mark::everywhere(&found)?)?;
+    found.set_metadata(kind, Some(&title), None, None, machine::everywhere(&found)?)?;
     for subject in volumes {
         attach(conn, config, (&found, &warm.id), subject, stamp)?;
     }
@@ -53,7 +53,7 @@ pub fn claim(
         ready: None,
         ..mark
     };
-    done.put(&found)?;
+    machine::put_mark(&found, &done)?;
     Ok(warm.id.clone())
 }
 
@@ -84,7 +84,7 @@ fn attach(
     };
     let added = disk::added(&machine::definition(domain)?, data)
         .ok_or_else(|| Fault::Refused(format!("the machine {id} takes no further disk")))?;
-    domain.attach_device_flags(&added.to_string(), mark::everywhere(domain)?)?;
+    domain.attach_device_flags(&added.to_string(), machine::everywhere(domain)?)?;
     Ok(())
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::cable;
 use super::disk::{self, DataDisk};
 use super::kvm::Accel;
 use super::mark::Mark;
@@ -197,7 +196,7 @@ impl Seen {
                 .collect(),
             interfaces: devices.all("interface").filter_map(interface).collect(),
             has_agent: devices.all("channel").any(is_connected_agent),
-            is_cut_off: cable::is_out_in(domain),
+            is_cut_off: is_cut_off(domain),
         }
     }
 
@@ -213,6 +212,17 @@ fn interface(interface: &Node) -> Option<(String, Option<String>)> {
     let mac = interface.at("mac")?.attribute("address")?.to_owned();
     let network = interface.at("source").and_then(|s| s.attribute("network"));
     Some((mac, network.map(str::to_owned)))
+}
+
+/// Whether the cable of one of its interfaces is pulled.
+#[must_use]
+pub fn is_cut_off(domain: &Node) -> bool {
+    let devices = domain.at("devices");
+    let mut interfaces = devices.into_iter().flat_map(|d| d.all("interface"));
+    interfaces.any(|interface| {
+        let link = interface.at("link");
+        link.and_then(|link| link.attribute("state")) == Some("down")
+    })
 }
 
 fn is_connected_agent(channel: &Node) -> bool {
@@ -356,6 +366,18 @@ mod tests {
         let mut before = before;
         before.replace(Node::new("currentMemory"));
         assert_eq!(back, before);
+    }
+
+    #[test]
+    fn a_cable_is_in_unless_it_is_said_to_be_out() {
+        let domain = |link: &str| {
+            let interface = format!("<interface type='network'>{link}</interface>");
+            let text = format!("<domain><devices>{interface}</devices></domain>");
+            Node::parse(&text).unwrap()
+        };
+        assert!(is_cut_off(&domain("<link state='down'/>")));
+        assert!(!is_cut_off(&domain("<link state='up'/>")));
+        assert!(!is_cut_off(&domain("")));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use virt::sys;
 use super::domain::{Seen, resized};
 use super::fault::{Fault, found};
 use super::inventory::is_paused;
-use super::mark::Mark;
+use super::mark::{Mark, NAMESPACE};
 use super::name::{self, Slot};
 use super::storage::{self, MIB};
 use super::xml::Node;
@@ -89,7 +89,23 @@ pub fn pause(conn: &Connect, id: &LiveId, ready: &Digest) -> Result<(), Fault> {
         ready: Some(ready.clone()),
         ..mark
     };
-    mark.put(&domain)
+    put_mark(&domain, &mark)
+}
+
+/// Writes our mark on a domain in one call, whether it runs or not.
+pub fn put_mark(domain: &Domain, mark: &Mark) -> Result<(), Fault> {
+    let (element, flags) = (mark.element("").to_string(), everywhere(domain)?);
+    let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_ELEMENT).unwrap_or_default();
+    domain.set_metadata(kind, Some(&element), Some("metrom"), Some(NAMESPACE), flags)?;
+    Ok(())
+}
+
+/// Both what runs and what is defined.
+pub fn everywhere(domain: &Domain) -> Result<u32, Fault> {
+    Ok(match domain.is_active()? {
+        true => sys::VIR_DOMAIN_AFFECT_LIVE | sys::VIR_DOMAIN_AFFECT_CONFIG,
+        false => sys::VIR_DOMAIN_AFFECT_CONFIG,
+    })
 }
 
 /// Asks a running machine to shut down; `false` when it does not run any more.

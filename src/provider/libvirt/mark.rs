@@ -1,16 +1,13 @@
-//! Our mark in a domain's metadata: whose machine it is and how it is pinned.
+//! Our mark in a domain's metadata: whose machine it is and how it is pinned. Pure.
 
 use uuid::Uuid;
-use virt::domain::Domain;
-use virt::sys;
 
-use super::fault::Fault;
 use super::name::{self, Slot};
 use super::xml::Node;
 use crate::model::{Digest, EnvName, Key, Stamp};
 
 /// The XML namespace of our element; changing it would make every machine foreign.
-const NAMESPACE: &str = "https://metrom.dev/xmlns/libvirt/1";
+pub const NAMESPACE: &str = "https://metrom.dev/xmlns/libvirt/1";
 
 /// What a domain of ours carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,20 +53,9 @@ impl Mark {
         Node::new("metadata").child(machine.with("xmlns:metrom", NAMESPACE))
     }
 
-    /// Writes the mark on a domain in one call, whether it runs or not.
-    ///
-    /// # Errors
-    /// What libvirt says.
-    pub fn put(&self, domain: &Domain) -> Result<(), Fault> {
-        let (kind, flags) = (sys::VIR_DOMAIN_METADATA_ELEMENT, everywhere(domain)?);
-        let element = self.element("").to_string();
-        let kind = i32::try_from(kind).unwrap_or_default();
-        domain.set_metadata(kind, Some(&element), Some("metrom"), Some(NAMESPACE), flags)?;
-        Ok(())
-    }
-
-    /// Our element, its names with this before them.
-    fn element(&self, prefix: &str) -> Node {
+    /// Our element, its names with this before them; libvirt's own call wants them without any.
+    #[must_use]
+    pub fn element(&self, prefix: &str) -> Node {
         let Self {
             stamp,
             home,
@@ -117,14 +103,6 @@ impl Mark {
             ready: text("metrom:ready").and_then(|text| Digest::parse(&text)),
         })
     }
-}
-
-/// Both what runs and what is defined.
-pub fn everywhere(domain: &Domain) -> Result<u32, Fault> {
-    Ok(match domain.is_active()? {
-        true => sys::VIR_DOMAIN_AFFECT_LIVE | sys::VIR_DOMAIN_AFFECT_CONFIG,
-        false => sys::VIR_DOMAIN_AFFECT_CONFIG,
-    })
 }
 
 #[cfg(test)]

@@ -60,6 +60,26 @@ fn imports(text: &str) -> BTreeSet<String> {
     found
 }
 
+/// A path that names another module's file hides the file of its own, and nobody runs its tests.
+#[test]
+fn every_module_of_the_tests_is_the_file_of_its_name() {
+    let mut files = Vec::new();
+    rust_files(&root().join("tests"), &mut files);
+    assert!(files.len() > 50, "the tests were not found");
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let paths = text.lines().filter(|line| line.starts_with("#[path = "));
+        for line in paths {
+            // What two suites share lies beside both.
+            assert!(
+                line.contains("\"../contract/"),
+                "{}: {line}",
+                file.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn every_folder_imports_only_what_the_architecture_allows() {
     let table = table();

@@ -85,7 +85,10 @@ fn a_copy_that_was_interrupted_is_made_once() {
 fn nothing_is_restored_over_what_is_there_nor_from_nothing() {
     let (world, mut wanted) = succession();
     restore(&world).unwrap();
-    assert_eq!(restore(&world).unwrap_err(), RestoreError::NotNew { to: copy() });
+    assert_eq!(
+        restore(&world).unwrap_err(),
+        RestoreError::NotNew { to: copy() }
+    );
     wanted.environments.clear();
     world.push(wanted.commit(2));
     let undeclared = restore(&world).unwrap_err();
