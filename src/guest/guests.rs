@@ -197,6 +197,22 @@ impl Guests {
             tokio::time::sleep(ready::PAUSE).await;
         }
     }
+
+    /// One try to see a machine through its boot.
+    async fn ready(
+        &self,
+        target: &GuestTarget,
+        (began, deadline): (Instant, Instant),
+        journal: &dyn Journal,
+    ) -> Result<(), GuestError> {
+        let connected = self.connected(target, deadline).await;
+        connected.map_err(|e| said(target, e))?;
+        let op = self.operator(target, journal).await?;
+        ready::set_clock(&op).await?;
+        journal.phase("boot", began.elapsed());
+        op.phase("cloud-init", ready::first_boot(&op, deadline))
+            .await
+    }
 }
 
 /// Which container logs are wanted.
@@ -267,15 +283,15 @@ impl GuestActuator for Guests {
         journal: &dyn Journal,
     ) -> Result<(), GuestError> {
         let began = Instant::now();
-        let deadline = began + patience;
         journal.line(&format!("waiting for {}", target.address));
-        let connected = self.connected(target, deadline).await;
-        connected.map_err(|e| said(target, e))?;
-        journal.phase("boot", began.elapsed());
-        let op = self.operator(target, journal).await?;
-        ready::set_clock(&op).await?;
-        op.phase("cloud-init", ready::first_boot(&op, deadline))
-            .await
+        loop {
+            match self.ready(target, (began, began + patience), journal).await {
+                // Above all a connection that was kept from before the machine stopped.
+                Err(GuestError::Lost { .. }) if began.elapsed() < patience => self.forget(target),
+                done => return done,
+            }
+            tokio::time::sleep(ready::PAUSE).await;
+        }
     }
 
     async fn perform(

@@ -286,19 +286,24 @@ impl Session {
         socket: &str,
     ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, SshError> {
         let opening = self.handle.channel_open_direct_streamlocal(socket);
-        let channel = timeout(OPEN_WITHIN, opening)
-            .await
-            .map_err(|_| SshError::Late(OPEN_WITHIN))?
-            .map_err(lost)?;
-        Ok(channel.into_stream())
+        Ok(opened(opening).await?.into_stream())
     }
 
     async fn channel(&self) -> Result<Channel<Msg>, SshError> {
-        timeout(OPEN_WITHIN, self.handle.channel_open_session())
-            .await
-            .map_err(|_| SshError::Late(OPEN_WITHIN))?
-            .map_err(lost)
+        opened(self.handle.channel_open_session()).await
     }
+}
+
+/// A channel, on a connection whose other side is still there.
+async fn opened(
+    opening: impl Future<Output = Result<Channel<Msg>, russh::Error>>,
+) -> Result<Channel<Msg>, SshError> {
+    let silent = |_| {
+        let waited = OPEN_WITHIN.as_secs();
+        SshError::Lost(format!("it has not answered for {waited} s"))
+    };
+    let channel = timeout(OPEN_WITHIN, opening).await.map_err(silent)?;
+    channel.map_err(lost)
 }
 
 /// Passes output on until the channel closes, and gives the exit code.

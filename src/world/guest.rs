@@ -89,6 +89,10 @@ impl GuestActuator for World {
         }
         begin(&mut self.state(), target, action)?;
         self.call().await;
+        let works_for = self.state().works_for;
+        if !works_for.is_zero() {
+            self.sleep(works_for).await;
+        }
         let problem = ask(&mut self.state(), target, |inside| finish(inside, action))?;
         if let Some(problem) = problem {
             self.state()

@@ -12,6 +12,7 @@ pub mod declare;
 mod dice;
 mod guest;
 mod provider;
+mod site;
 mod small;
 mod source;
 mod store;
@@ -33,6 +34,17 @@ pub struct World {
     state: Arc<Mutex<State>>,
 }
 
+/// What can be broken on purpose, to see that it would be noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The store keeps every intent that is written.
+    Intents,
+    /// A volume that is handed over leaves the one machine before it comes to the other.
+    HandOver,
+    /// A machine that was told to stop stops.
+    Stop,
+}
+
 struct State {
     dice: dice::Dice,
     time: time::Time,
@@ -43,14 +55,21 @@ struct State {
     /// Where the branches of other repositories stand, by URL.
     branches: BTreeMap<String, Revision>,
     memory: Arc<MemoryStore>,
-    /// The store keeps no intents.
-    forgets_intents: bool,
+    broken: Option<Rule>,
     locked: BTreeSet<EnvName>,
     /// How long a provider takes to answer.
     answers_after: Duration,
+    /// How long a step inside a machine takes.
+    works_for: Duration,
     ids: u64,
     violations: Vec<String>,
     deleted_volumes: Vec<Object>,
+}
+
+impl State {
+    fn breaks(&self, rule: Rule) -> bool {
+        self.broken == Some(rule)
+    }
 }
 
 impl World {
@@ -69,9 +88,10 @@ impl World {
             head: None,
             branches: BTreeMap::new(),
             memory: Arc::default(),
-            forgets_intents: false,
+            broken: None,
             locked: BTreeSet::new(),
             answers_after: Duration::ZERO,
+            works_for: Duration::ZERO,
             ids: 0,
             violations: Vec::new(),
             deleted_volumes: Vec::new(),
@@ -95,14 +115,19 @@ impl World {
         self.state().answers_after = time;
     }
 
+    /// From now on every step inside a machine takes that long, on each machine by itself.
+    pub fn work_for(&self, time: Duration) {
+        self.state().works_for = time;
+    }
+
     /// The process dies at the so-many-th call of a port from now.
     pub fn crash_after(&self, calls: Option<u32>) {
         self.state().dice.crash_in = calls;
     }
 
-    /// The store loses every intent that is written: the world without the create-once rule.
-    pub fn forget_intents(&self) {
-        self.state().forgets_intents = true;
+    /// From now on that rule does not hold.
+    pub fn break_rule(&self, rule: Rule) {
+        self.state().broken = Some(rule);
     }
 
     /// What was done that must never be done.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::World;
+use super::{Rule, World};
 use crate::model::{
     EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
     RunState, StepId, Timestamp, Token,
@@ -85,7 +85,7 @@ impl Store for World {
     }
 
     async fn put_intent(&self, env: &EnvName, intent: &Intent) -> Result<(), StoreError> {
-        let (memory, forgets) = (self.memory(), self.state().forgets_intents);
+        let (memory, forgets) = (self.memory(), self.state().breaks(Rule::Intents));
         let noting = async {
             match forgets {
                 true => Ok(()),

@@ -45,6 +45,17 @@ async fn the_pinned_key_is_accepted() {
     );
 }
 
+/// As one that was cut off and has booted since, while we still had a connection.
+#[tokio::test]
+async fn a_machine_that_left_without_a_word_is_connected_to_anew() {
+    let mut sshd = Sshd::start();
+    let (guests, target) = (sshd.guests(), sshd.target());
+    let ready = || guests.await_ready(&target, Duration::from_secs(600), &Silent);
+    ready().await.unwrap();
+    sshd.freeze_connections();
+    ready().await.unwrap();
+}
+
 #[tokio::test]
 async fn another_host_key_is_refused_at_once() {
     let sshd = Sshd::start();

@@ -16,6 +16,7 @@ pub struct Sshd {
     host_key: String,
     identity: Identity,
     folder: tempfile::TempDir,
+    frozen: Vec<u32>,
 }
 
 /// Knows one secret.
@@ -64,6 +65,7 @@ impl Sshd {
             host_key: host.public().to_owned(),
             identity,
             folder,
+            frozen: Vec::new(),
         };
         sshd.await_listening();
         sshd
@@ -76,6 +78,13 @@ impl Sshd {
             assert!(ended.is_none(), "sshd does not start: {}", log());
             std::thread::yield_now();
         }
+    }
+
+    /// What is behind the connections stands still; new ones are answered.
+    pub fn freeze_connections(&mut self) {
+        self.frozen = below(self.child.id());
+        assert!(!self.frozen.is_empty(), "there is a connection");
+        signal("STOP", &self.frozen);
     }
 
     pub fn folder(&self) -> &Path {
@@ -119,8 +128,26 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
+        signal("KILL", &self.frozen);
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The processes that one has started, and those have.
+fn below(pid: u32) -> Vec<u32> {
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let children = std::fs::read_to_string(path).unwrap_or_default();
+    let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
+    children
+        .flat_map(|pid| [vec![pid], below(pid)].concat())
+        .collect()
+}
+
+fn signal(name: &str, pids: &[u32]) {
+    for pid in pids {
+        let pid = pid.to_string();
+        let _ = Command::new("kill").args(["-s", name, &pid]).status();
     }
 }
 
