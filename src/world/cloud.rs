@@ -157,11 +157,16 @@ impl Cloud {
 
     /// The machine that has this volume attached.
     pub fn user_of(&self, volume: &LiveId) -> Option<&Object> {
-        let has = |thing: &&Thing| {
+        self.users_of(volume).next()
+    }
+
+    /// Every machine that has this volume attached: one, by law.
+    pub fn users_of(&self, volume: &LiveId) -> impl Iterator<Item = &Object> {
+        let has = move |thing: &&Thing| {
             let machine = thing.object.fields.as_machine();
             machine.is_some_and(|machine| machine.volumes.contains(volume))
         };
-        self.things.values().find(has).map(|thing| &thing.object)
+        self.things.values().filter(has).map(|thing| &thing.object)
     }
 
     /// Starts a machine, which gets an address by it.

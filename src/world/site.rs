@@ -320,6 +320,9 @@ impl Site<'_> {
         if let Some(machine) = self.cloud().machine_mut(to) {
             machine.volumes.insert(id.clone());
         }
+        if self.cloud().users_of(id).count() > 1 {
+            self.violation(format!("{id} is attached to two machines"));
+        }
         Ok(())
     }
 
