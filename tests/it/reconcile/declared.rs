@@ -27,7 +27,7 @@ pub fn timing(rng: &mut StdRng) -> Vec<String> {
 }
 
 /// New machines are tried beside the old ones.
-fn update(rng: &mut StdRng) -> String {
+pub fn update(rng: &mut StdRng) -> String {
     let stack = ["in-place", "phoenix"][rng.random_range(0..2)];
     let every = ["", ", every: 1h"][rng.random_range(0..2)];
     format!("update: {{machine: phoenix, stack: {stack}{every}}}")

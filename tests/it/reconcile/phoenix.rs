@@ -6,8 +6,8 @@ use std::time::Duration;
 use metrom::model::{Failure, LiveFields, LiveId, Memo, MemoKind, Object, Phoenix, Power, Trigger};
 use metrom::port::Store;
 use metrom::reconcile::{End, SyncReport, phoenix};
-use metrom::world::World;
 use metrom::world::declare::Declared;
+use metrom::world::{Rule, World};
 
 use super::time::{DAY, apply, declared, each_service, lab, memo, plan, reasons, shop, world};
 use super::worlds::{machines, reconciler, volumes};
@@ -105,6 +105,22 @@ fn a_new_machine_is_tried_first_and_takes_over_the_data() {
     let memos = world.run(async { world.memos(&shop()).await.unwrap() });
     assert_eq!(memos.unwrap().phoenix, None);
     assert_eq!(world.violations(), Vec::<String>::new());
+}
+
+/// The law bites: a provider that lets both machines have the data is noticed the moment it does.
+#[test]
+fn data_that_two_machines_have_at_once_is_noticed() {
+    let (world, _) = changed(&[PHOENIX]);
+    world.break_rule(Rule::HandOver);
+    sync(&world);
+    assert_eq!(world.violations(), Vec::<String>::new());
+    sync(&world);
+    let said = world.violations();
+    assert!(
+        said.iter()
+            .any(|v| v.contains("is attached to two machines")),
+        "{said:?}"
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 
-use super::super::declared::{is_reborn, lifetime, timing};
+use super::super::declared::{is_reborn, lifetime, timing, update};
 use super::{MOST_WARM, reconciler};
 
 pub struct Story {
@@ -159,6 +159,9 @@ impl Story {
             let mut environment = Environment::on(&host);
             if self.rng.random_bool(0.4) {
                 environment.source = Some("git://world/app".to_owned());
+            }
+            if self.rng.random_bool(0.3) {
+                environment.fields = vec![update(&mut self.rng)];
             }
             self.declared.environments.insert(name, environment);
             return;
