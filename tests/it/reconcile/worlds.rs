@@ -157,7 +157,7 @@ fn without_intents_things_are_made_twice() {
 
 #[test]
 fn a_volume_that_two_machines_have_during_a_hand_over_is_noticed() {
-    require_noticed(Rule::HandOver, &["is attached to"], 1);
+    require_noticed(Rule::HandOver, &["is attached to two machines"], 1);
 }
 
 #[test]

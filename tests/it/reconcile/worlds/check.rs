@@ -49,7 +49,8 @@ impl Story {
                 let volumes = object.fields.as_machine().map(|machine| &machine.volumes);
                 for volume in volumes.into_iter().flatten() {
                     if let Some(other) = attached.insert(volume.clone(), object.id.clone()) {
-                        return Err(format!("{volume} is attached to {other}, {}", object.id));
+                        let both = format!("{other}, {}", object.id);
+                        return Err(format!("{volume} is attached to two machines: {both}"));
                     }
                 }
                 let Some(stamp) = object.stamp else { continue };

@@ -34,8 +34,6 @@ pub struct Story {
     pub ended: BTreeSet<EnvName>,
     /// Environments of which there may be a second machine for a while.
     pub reborn: BTreeSet<EnvName>,
-    /// Somebody took something away behind our back.
-    pub meddled: BTreeSet<EnvName>,
 }
 
 impl Story {
@@ -69,7 +67,6 @@ impl Story {
             foreign: Vec::new(),
             ended: BTreeSet::new(),
             reborn: BTreeSet::new(),
-            meddled: BTreeSet::new(),
         };
         story.begin();
         story
@@ -215,7 +212,6 @@ impl Story {
         };
         let what = self.rng.random_range(0..4);
         if what == 3 {
-            self.meddled.insert(object.stamp.unwrap().env);
             return self.world.remove(&provider, &object.id);
         }
         self.world.meddle(&provider, &object.id, |thing| {
