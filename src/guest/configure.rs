@@ -10,16 +10,20 @@ use super::files::{self, Change, NewFile};
 use super::operator::{ASK_WITHIN, Operator};
 use super::record::{self, GuestRecord};
 use super::{LOGIN, checkout, daemon, data};
-use crate::model::{GuestSpec, RegistryLogin, Stamp};
+use crate::model::{GuestSpec, RegistryLogin, RegistrySpec, Stamp};
 use crate::port::{GuestError, Secrets};
 
 const VERSIONS: &str = include_str!("scripts/versions.sh");
 const CLAIM: &str = include_str!("scripts/claim.sh");
 const INSTALL: &str = include_str!("scripts/install.sh");
+const RELOAD_DOCKER: &str = include_str!("scripts/reload-docker.sh");
 const ACCOUNTS: &str = include_str!("scripts/accounts.sh");
 
 /// Packages over a slow line, unpacked by an emulated processor.
 const INSTALL_WITHIN: Duration = Duration::from_secs(1800);
+
+/// Docker starts with many containers, on an emulated processor.
+const RELOAD_WITHIN: Duration = Duration::from_secs(300);
 
 /// The oldest versions with which everything that we ask of them works: `up --wait-timeout` and
 /// several `--env-file`.
@@ -179,9 +183,16 @@ async fn registries(
         return Ok(());
     };
     write(op, &op.layout.docker_settings, "daemon.json", text, 0o644).await?;
-    let reload = ["try-reload-or-restart", "docker.service"];
-    let reload = Command::new("systemctl").args(reload).as_root();
-    op.run("telling Docker its registries", &reload, ASK_WITHIN)
+    let RegistrySpec {
+        mirrors,
+        insecure,
+        logins: _,
+    } = &spec.registries;
+    // Docker tells the networks among them in other words.
+    let hosts = insecure.iter().filter(|registry| !registry.contains('/'));
+    let known = mirrors.iter().chain(hosts);
+    let reload = Command::script(RELOAD_DOCKER).args(known).as_root();
+    op.run("telling Docker its registries", &reload, RELOAD_WITHIN)
         .await
 }
 
@@ -239,7 +250,48 @@ pub(crate) async fn write(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    /// A Docker that is starting and has read its settings: what it is told meanwhile is lost. It
+    /// follows a reload only when it is asked for the second time.
+    const STARTING: [(&str, &str); 3] = [
+        (
+            "systemctl",
+            "[ \"$*\" = 'start docker.service' ] && touch running && exit
+             [ \"$*\" = 'reload docker.service' ] && [ -e running ] && touch reloaded",
+        ),
+        (
+            "docker",
+            "[ -e reloaded ] && [ -e asked ] && echo http://Mirror:5000/ && echo plain:5000
+             touch asked",
+        ),
+        ("sleep", ""),
+    ];
+
+    fn reload(registries: &[&str]) -> std::process::Output {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in STARTING {
+            let program = folder.path().join(name);
+            std::fs::write(&program, format!("#!/bin/sh\ncd \"${{0%/*}}\"\n{text}\n")).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", RELOAD_DOCKER, "metrom"]).args(registries);
+        shell.env("PATH", path).output().unwrap()
+    }
+
+    #[test]
+    fn docker_knows_its_registries_also_when_it_was_just_starting() {
+        let ended = reload(&["http://mirror:5000", "plain:5000"]);
+        assert!(ended.status.success(), "{ended:?}");
+        let ended = reload(&["plain:5000", "http://other:5000"]);
+        assert!(!ended.status.success());
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(said.contains("http://other:5000"), "{said}");
+    }
 
     #[test]
     fn a_complete_machine_lacks_nothing() {
