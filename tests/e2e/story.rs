@@ -16,6 +16,7 @@ mod process;
 mod reborn;
 mod repository;
 mod restored;
+mod rows;
 mod serving;
 mod silent;
 mod trouble;
@@ -27,7 +28,7 @@ use std::time::Instant;
 use bed::Bed;
 
 /// What is told, in this order; each finds the environment as the one before has left it.
-const CHAPTERS: [(&str, fn(&mut Bed)); 21] = [
+const CHAPTERS: [(&str, fn(&mut Bed)); 22] = [
     (
         "a plan says what will be made, and makes nothing",
         creation::a_plan_says_what_will_be_made_and_makes_nothing,
@@ -100,6 +101,10 @@ const CHAPTERS: [(&str, fn(&mut Bed)); 21] = [
     (
         "a machine made ahead is claimed, and not booted again",
         ahead::a_machine_made_ahead_is_claimed_and_not_booted_again,
+    ),
+    (
+        "the rows of a database outlive a machine that is not well, and one that is",
+        rows::the_rows_of_a_database_outlive_a_machine_that_is_not_well_and_one_that_is,
     ),
     (
         "by the policy to delete, nothing is left but what is not ours",
