@@ -157,6 +157,7 @@ impl Observer for Nothing {
             images: Default::default(),
             missing: Default::default(),
             free_memory_mib: None,
+            has_unique_names: true,
             gaps: Vec::new(),
         }
     }

@@ -49,6 +49,7 @@ fn plan_10_000_resources(bencher: Bencher) {
         images: Default::default(),
         missing: Default::default(),
         free_memory_mib: None,
+        has_unique_names: true,
         gaps: Vec::new(),
     };
     let inventories = Inventories::new(vec![empty]);

@@ -83,6 +83,6 @@ fn size(catalog: &Catalog) -> String {
         "{}, {}, {}",
         count(names(&catalog).count(), "environment"),
         count(catalog.templates.len(), "template"),
-        count(catalog.hosts.len(), "host"),
+        count(catalog.providers.len(), "provider"),
     )
 }

@@ -13,6 +13,7 @@ use super::wiring::{Wiring, view};
 use super::{Global, chosen, place};
 use crate::http::view::{EnvironmentView, RunView, Status};
 use crate::image::ImageStore;
+use crate::manifest::schema::{CloudProvider, ProviderSpec};
 use crate::model::{EnvName, LiveFields, Run, RunState, Timestamp};
 use crate::port::Clock;
 use crate::reconcile::{Tick, Viewer};
@@ -20,7 +21,7 @@ use crate::reconcile::{Tick, Viewer};
 /// Machines that are looked into at once.
 const AT_ONCE: usize = 8;
 
-/// Lists environments, runs, hosts, images or templates
+/// Lists environments, runs, providers, images or templates
 #[derive(Debug, Args)]
 pub struct Get {
     #[arg(value_enum, default_value = "environments")]
@@ -38,8 +39,8 @@ enum Kind {
     Environments,
     #[value(alias = "run")]
     Runs,
-    #[value(alias = "host")]
-    Hosts,
+    #[value(alias = "provider", alias = "hosts", alias = "clouds")]
+    Providers,
     #[value(alias = "image")]
     Images,
     #[value(alias = "template")]
@@ -50,7 +51,7 @@ pub async fn run(args: &Get, global: &Global) -> Result<Exit> {
     match args.kind {
         Kind::Environments => environments(args, global).await?,
         Kind::Runs => runs(args, global).await?,
-        Kind::Hosts => hosts(global).await?,
+        Kind::Providers => providers(global).await?,
         Kind::Images => images(global)?,
         Kind::Templates => templates(global).await?,
     }
@@ -214,16 +215,16 @@ fn run_state(state: RunState) -> String {
     paint(style, state)
 }
 
-async fn hosts(global: &Global) -> Result<()> {
+async fn providers(global: &Global) -> Result<()> {
     let wiring = Wiring::open(global).await?;
     let tick = wiring.viewer().tick(SystemClock.now()).await;
     if let Err(error) = &tick.head {
         anstream::eprintln!("{}: {error}", paint(WARN, "warning"));
     }
     let found: Vec<[String; 5]> = tick
-        .hosts
+        .providers
         .iter()
-        .map(|(name, host)| {
+        .map(|(name, spec)| {
             let inventory = tick.inventories.of_provider(name);
             let machines = inventory
                 .into_iter()
@@ -245,21 +246,33 @@ async fn hosts(global: &Global) -> Result<()> {
             };
             [
                 name.to_string(),
-                host.uri.clone(),
+                location(spec),
                 ours.to_string(),
                 (all - ours).to_string(),
                 state,
             ]
         })
         .collect();
-    let shown: Vec<Value> = found.iter().map(|[name, uri, ours, foreign, state]| {
-        json!({"name": name, "uri": uri, "machines": ours, "foreign_machines": foreign, "state": state})
+    let shown: Vec<Value> = found.iter().map(|[name, place, ours, foreign, state]| {
+        json!({"name": name, "place": place, "machines": ours, "foreign_machines": foreign, "state": state})
     }).collect();
     if !global.output.print(&shown)? {
-        let header = ["host", "uri", "machines", "foreign", "state"];
+        let header = ["provider", "place", "machines", "foreign", "state"];
         anstream::println!("{}", table(header, found));
     }
     Ok(())
+}
+
+/// Where a provider is: the connection of a host, the region and account of a cloud.
+fn location(spec: &ProviderSpec) -> String {
+    match spec {
+        ProviderSpec::Host(host) => host.uri.clone(),
+        ProviderSpec::Cloud(cloud) => {
+            let CloudProvider::Aws = cloud.provider;
+            let account = cloud.account.iter().map(|account| format!("/{account}"));
+            format!("aws:{}{}", cloud.region, account.collect::<String>())
+        }
+    }
 }
 
 /// The base images on this machine.

@@ -16,8 +16,8 @@ mod exec;
 mod exit;
 mod get;
 mod history;
-mod hosts;
 mod image;
+mod inventory;
 mod locks;
 mod logs;
 mod new;
@@ -28,6 +28,7 @@ mod place;
 mod plan;
 mod plan_text;
 mod progress;
+mod providers;
 mod reach;
 mod schema;
 mod serve;
@@ -146,6 +147,7 @@ enum Command {
     Apply(apply::Apply),
     Serve(serve::Serve),
     Get(get::Get),
+    Inventory(inventory::Inventory),
     Describe(describe::Describe),
     Logs(logs::Logs),
     History(history::History),
@@ -237,6 +239,7 @@ async fn dispatch(cli: &Cli) -> Result<Exit> {
         Command::Apply(args) => apply::run(args, global).await,
         Command::Serve(args) => serve::run(args, global).await,
         Command::Get(args) => get::run(args, global).await,
+        Command::Inventory(args) => inventory::run(args, global).await,
         Command::Describe(args) => describe::run(args, global).await,
         Command::Logs(args) => logs::run(args, global).await,
         Command::History(args) => history::run(args, global).await,

@@ -21,9 +21,19 @@ pub struct Ssh {
     /// As this account [default: `access.user` of the repository or environment]
     #[arg(long, value_name = "ACCOUNT")]
     user: Option<String>,
+    /// What somebody wants to run there, as with `ssh`; another command does that
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    command: Vec<String>,
 }
 
 pub async fn run(args: &Ssh, global: &Global) -> Result<Exit> {
+    if !args.command.is_empty() {
+        bail!(
+            "a shell takes no command; use `metrom exec {} -- {}`",
+            args.env,
+            args.command.join(" ")
+        );
+    }
     if !std::io::stdin().is_terminal() {
         bail!(
             "standard input is no terminal; to run a program use `metrom exec {} -- …`",

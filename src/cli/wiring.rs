@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::hosts::Hosts;
 use super::locks::FileLocks;
+use super::providers::Opener;
 use super::system::{SystemClock, SystemIds};
 use super::{Global, place};
 use crate::guest::{Guests, Identity, NoCloud, identity};
@@ -31,7 +31,7 @@ pub struct Wiring {
     pub store: Arc<dyn Store>,
     pub images: ImageStore,
     guests: Arc<Guests>,
-    hosts: Arc<Hosts>,
+    providers: Arc<Opener>,
 }
 
 impl Wiring {
@@ -52,7 +52,7 @@ impl Wiring {
             source,
             images: ImageStore::new(state.join("images")),
             guests: Arc::new(Guests::new(identity, secrets)),
-            hosts: Arc::new(Hosts::new(seeds, facts)),
+            providers: Arc::new(Opener::new(seeds, facts)),
             store,
             state,
         })
@@ -77,7 +77,7 @@ impl Wiring {
         Viewer::new(
             Arc::new(self.source.clone()),
             Arc::new(self.source.clone()),
-            self.hosts.clone(),
+            self.providers.clone(),
             self.guests.clone(),
             Arc::new(self.store.clone()),
         )
@@ -89,7 +89,7 @@ impl Wiring {
         Ports {
             source: Arc::new(self.source.clone()),
             refs: Arc::new(self.source.clone()),
-            providers: self.hosts.clone(),
+            providers: self.providers.clone(),
             guests: self.guests.clone(),
             images: Arc::new(self.images.clone()),
             store: self.store.clone(),

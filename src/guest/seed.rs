@@ -44,14 +44,17 @@ impl SeedMaker for NoCloud {
         let public = public.map_err(|e| failed(e.to_string()))?;
 
         let user = user_data(request, self.identity.public(), &private, &public);
-        let files: [(&str, &[u8]); 3] = [
-            ("user-data", &cloud_config(&user)),
-            ("meta-data", &document(&meta_data(request))),
-            ("network-config", &document(&network_config(request))),
-        ];
+        let user_data = cloud_config(&user);
+        let meta_data = document(&meta_data(request));
+        let network = request.mac.as_deref().map(network_config);
+        let network = network.as_ref().map(document);
+        let mut files: Vec<(&str, &[u8])> =
+            vec![("user-data", &user_data), ("meta-data", &meta_data)];
+        files.extend(network.iter().map(|n| ("network-config", n.as_slice())));
         let image = fat::image(*b"CIDATA     ", &files).map_err(|e| failed(e.to_string()))?;
         Ok(Seed {
             image,
+            user_data,
             host_key_public: public,
         })
     }
@@ -117,11 +120,11 @@ fn meta_data(request: &SeedRequest) -> Value {
 }
 
 /// By hardware address: not every renderer understands name patterns.
-fn network_config(request: &SeedRequest) -> Value {
+fn network_config(mac: &str) -> Value {
     json!({
         "version": 2,
         "ethernets": {"primary": {
-            "match": {"macaddress": request.mac},
+            "match": {"macaddress": mac},
             "dhcp4": true,
             "dhcp6": false,
             "accept-ra": false,
@@ -158,7 +161,7 @@ mod tests {
             env: EnvName::parse("shop-dev").unwrap(),
             hostname: "shop-dev".to_owned(),
             instance: "i-1".to_owned(),
-            mac: "52:54:00:12:34:56".to_owned(),
+            mac: Some("52:54:00:12:34:56".to_owned()),
             volumes: BTreeMap::from([("data".to_owned(), device.to_owned())]),
         }
     }
@@ -212,6 +215,22 @@ mod tests {
             meta,
             json!({"instance-id": "i-1", "local-hostname": "shop-dev"})
         );
+    }
+
+    #[test]
+    fn a_cloud_gets_the_same_user_data_and_no_word_about_the_network() {
+        let mut request = request();
+        request.mac = None;
+        let seed = NoCloud::new(Identity::fresh().unwrap())
+            .make(&request)
+            .unwrap();
+        let handed: Value = serde_yaml::from_slice(&seed.user_data).unwrap();
+        assert_eq!(handed, read(&seed.image, "user-data"));
+        assert!(seed.user_data.starts_with(b"#cloud-config\n"));
+        // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
+        assert!(seed.user_data.len() < 16 * 1024);
+        let system = FileSystem::new(Cursor::new(seed.image), FsOptions::new()).unwrap();
+        assert!(system.root_dir().open_file("network-config").is_err());
     }
 
     #[test]

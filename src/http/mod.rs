@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod health;
 mod hooks;
+mod inventory;
 mod metrics;
 mod plan;
 mod runs;
@@ -118,6 +119,7 @@ fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(environments::list))
         .routes(routes!(environments::one))
+        .routes(routes!(inventory::show))
         .routes(routes!(runs::list))
         .routes(routes!(runs::one))
         .routes(routes!(runs::log))

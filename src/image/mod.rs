@@ -88,6 +88,10 @@ impl ImageStore {
         match &image.origin {
             ImageOrigin::Url { url, sha256 } => self.fetch(image, url, sha256, work),
             ImageOrigin::Build(recipe) => self.build(image, recipe, work),
+            ImageOrigin::Registered(_) => Err(ImageError::Format {
+                image: image.name.clone(),
+                reason: "its provider has it; there is nothing to download or to build".into(),
+            }),
         }
     }
 

@@ -78,7 +78,7 @@ impl Shelf {
         let id = image.id();
         let record = self.read(&id)?;
         let version = match image.origin {
-            ImageOrigin::Url { .. } => None,
+            ImageOrigin::Url { .. } | ImageOrigin::Registered(_) => None,
             ImageOrigin::Build(_) => Some(build_version),
         };
         (record.image == *image && record.build_version == version).then_some(record)

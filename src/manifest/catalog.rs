@@ -7,7 +7,8 @@ use super::compose::Outline;
 use super::finding::UnitId;
 use super::resolve::Effective;
 use super::schema::{
-    Drift, EnvironmentSpec, HostSpec, Policies, ProjectSpec, RepositorySpec, Retain, TemplateSpec,
+    Drift, EnvironmentSpec, Policies, ProjectSpec, ProviderSpec, RepositorySpec, Retain,
+    TemplateSpec,
 };
 use crate::model::{
     Diagnostic, EnvName, FileContent, ImageName, ImageSpec, OwnerName, ProjectName, ProviderName,
@@ -25,7 +26,8 @@ pub struct Catalog {
     pub diagnostics: Vec<Diagnostic>,
     pub repository: Option<Repository>,
     pub environments: BTreeMap<EnvName, Environment>,
-    pub hosts: BTreeMap<ProviderName, HostSpec>,
+    /// Hosts and clouds; no two have one name.
+    pub providers: BTreeMap<ProviderName, ProviderSpec>,
     pub images: BTreeMap<ImageName, ImageSpec>,
     pub templates: BTreeMap<TemplateName, Template>,
     pub projects: BTreeMap<ProjectName, ProjectSpec>,
@@ -135,6 +137,13 @@ impl Catalog {
     /// Every environment that is declared, sound or not.
     pub fn names(&self) -> impl Iterator<Item = &EnvName> {
         self.declared.iter()
+    }
+
+    /// Whether an environment of that name is declared, sound or not; or may be, where not every
+    /// document could be told.
+    #[must_use]
+    pub fn may_declare(&self, env: &EnvName) -> bool {
+        !self.is_complete || self.declared.contains(env)
     }
 
     /// The errors that keep a broken environment from being acted upon.

@@ -242,6 +242,30 @@ pub enum ImageOrigin {
     Url { url: String, sha256: Digest },
     /// Made from Debian packages on this machine.
     Build(BuildRecipe),
+    /// The provider has it already and is only told which one.
+    Registered(RegisteredImage),
+}
+
+impl ImageOrigin {
+    /// Whether somebody has to bring it to the provider.
+    #[must_use]
+    pub fn is_brought(&self) -> bool {
+        match self {
+            Self::Url { .. } | Self::Build(_) => true,
+            Self::Registered(_) => false,
+        }
+    }
+}
+
+/// Which of a provider's own images is meant.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegisteredImage {
+    /// The one that the provider calls so, such as an AMI.
+    Id(String),
+    /// The newest of an owner whose name matches a pattern with `*`, when a machine is made. A newer
+    /// one replaces no machine: what runs changes by a commit.
+    Newest { owner: String, name: String },
 }
 
 /// How an image is made from Debian packages.

@@ -22,8 +22,9 @@ pub mod text;
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, FileContent,
-    GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, RegistryLogin, RegistrySpec, Resource,
-    SecretRef, Spec, StackSpec, Strategy, Update, Variable, VolumeSpec, Waking, WakingBy,
+    GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, RegisteredImage, RegistryLogin,
+    RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy, Update, Variable, VolumeSpec,
+    Waking, WakingBy,
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;

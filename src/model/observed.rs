@@ -31,6 +31,8 @@ pub struct Inventory {
     pub missing: BTreeSet<String>,
     /// Memory that a further machine could have, in MiB; `None`: it is not known, or has no end.
     pub free_memory_mib: Option<u64>,
+    /// No two machines have one name here, so that a foreign one may be in the way of ours.
+    pub has_unique_names: bool,
     pub gaps: Vec<Gap>,
 }
 
@@ -48,6 +50,7 @@ impl Inventory {
             images: BTreeSet::new(),
             missing: BTreeSet::new(),
             free_memory_mib: None,
+            has_unique_names: false,
             gaps,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::provider::{Actuator, Observer, ProviderError};
-use crate::manifest::schema::HostSpec;
+use crate::manifest::schema::ProviderSpec;
 use crate::model::ProviderName;
 
 /// Opens providers for looking only.
@@ -21,7 +21,7 @@ pub trait Observers: Send + Sync {
     async fn observer(
         &self,
         name: &ProviderName,
-        host: &HostSpec,
+        declared: &ProviderSpec,
     ) -> Result<Arc<dyn Observer>, ProviderError>;
 }
 
@@ -35,6 +35,6 @@ pub trait Providers: Observers {
     async fn actuator(
         &self,
         name: &ProviderName,
-        host: &HostSpec,
+        declared: &ProviderSpec,
     ) -> Result<Arc<dyn Actuator>, ProviderError>;
 }

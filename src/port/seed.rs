@@ -25,9 +25,11 @@ pub struct SeedRequest {
     pub hostname: String,
     /// Unique per creation, so that cloud-init never takes a new disk for an old machine.
     pub instance: String,
-    /// The hardware address of its one network interface, as `52:54:00:…`.
-    pub mac: String,
-    /// The data volumes: the device path inside the machine, by the volume's name.
+    /// The hardware address of its one network interface, as `52:54:00:…`; `None`: it is not known
+    /// before the machine is there, and the image asks for an address by itself.
+    pub mac: Option<String>,
+    /// The data volumes that are there at its first boot: the device path inside the machine, by the
+    /// volume's name.
     pub volumes: BTreeMap<String, String>,
 }
 
@@ -35,6 +37,8 @@ pub struct SeedRequest {
 pub struct Seed {
     /// A FAT file system with the label `CIDATA` (NoCloud).
     pub image: Vec<u8>,
+    /// The user data of that file system, for a provider that hands them over by itself.
+    pub user_data: Vec<u8>,
     /// The public host key in OpenSSH's one-line form, to be kept with the machine and pinned.
     pub host_key_public: String,
 }

@@ -1,4 +1,4 @@
-//! The adapters that make machines. Today: libvirt.
+//! The adapters that make machines. Today: libvirt and AWS.
 //!
 //! Each provider is a folder that implements [`crate::port::Observer`] and
 //! [`crate::port::Actuator`]; its foreign types never leave it.
@@ -10,6 +10,8 @@ use async_trait::async_trait;
 
 use crate::port::{Store, StoreError};
 
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
 

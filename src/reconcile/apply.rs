@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::onlook::{News, Onlooker};
 use super::running::Running;
 use super::step::{Made, StepError, take};
-use crate::manifest::schema::HostSpec;
+use crate::manifest::schema::ProviderSpec;
 use crate::model::{
     EnvName, Intent, LiveId, Outcome, OwnerName, Phase, Plan, ProviderName, RunId, Step, StepId,
     Timestamp,
@@ -36,7 +36,7 @@ pub struct Hands<'a> {
     pub at: Timestamp,
     /// Creations that were begun before.
     pub intents: &'a [Intent],
-    pub hosts: &'a BTreeMap<ProviderName, HostSpec>,
+    pub declared: &'a BTreeMap<ProviderName, ProviderSpec>,
     pub providers: &'a dyn Providers,
     pub guests: &'a dyn GuestActuator,
     pub images: &'a dyn Images,
@@ -53,11 +53,11 @@ impl Hands<'_> {
         &self,
         provider: &ProviderName,
     ) -> Result<Arc<dyn Actuator>, StepError> {
-        let Some(host) = self.hosts.get(provider) else {
+        let Some(spec) = self.declared.get(provider) else {
             let provider = provider.clone();
             return Err(StepError::NoProvider { provider });
         };
-        Ok(self.providers.actuator(provider, host).await?)
+        Ok(self.providers.actuator(provider, spec).await?)
     }
 }
 

@@ -16,6 +16,7 @@ mod aim;
 pub mod allow;
 pub mod apply;
 pub mod backoff;
+mod belongs;
 pub mod compare;
 mod console;
 pub mod diff;
@@ -46,6 +47,7 @@ pub mod warm;
 
 pub use aim::Aim;
 pub use allow::Exodus;
+pub use belongs::Belongs;
 pub use gate::{DataVolumes, Policy, Prune};
 pub use library::Library;
 pub use notes::Notes;

@@ -76,6 +76,10 @@ impl Inventories {
         self.all.iter().find(|i| i.provider == *provider)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = &Inventory> {
+        self.all.iter()
+    }
+
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
         self.all.iter().flat_map(|inventory| &inventory.gaps)
     }
@@ -171,7 +175,8 @@ pub fn assemble(
         let (object, provider) = inventories.live_at(place);
         // One that was claimed keeps the name under which it was made.
         let is_ours = object.stamp.as_ref().is_some_and(|s| s.owner == *owner);
-        if !is_ours && Some(provider) == target {
+        let is_in_the_way = inventories.all[place.0].has_unique_names;
+        if !is_ours && is_in_the_way && Some(provider) == target {
             let foreign = Object {
                 stamp: None,
                 ..object.clone()

@@ -362,7 +362,7 @@ impl Reconciler {
             run: &run.id,
             at: attempt.at,
             intents: &aim.reviewed.open,
-            hosts: &tick.hosts,
+            declared: &tick.providers,
             providers: &*self.ports.providers,
             guests: &*self.ports.guests,
             images: &*self.ports.images,

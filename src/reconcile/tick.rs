@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::allow::Exodus;
 use super::observe::Inventories;
 use crate::manifest::Catalog;
-use crate::manifest::schema::HostSpec;
+use crate::manifest::schema::ProviderSpec;
 use crate::model::{OwnerName, ProviderName, Revision, Timestamp};
 use crate::port::{Refs, SourceError};
 
@@ -19,7 +19,7 @@ pub struct Tick {
     pub head: Result<Arc<Catalog>, SourceError>,
     pub inventories: Inventories,
     /// How to open the providers.
-    pub hosts: BTreeMap<ProviderName, HostSpec>,
+    pub providers: BTreeMap<ProviderName, ProviderSpec>,
     /// In whose name live objects are looked for; `None` before any good revision.
     pub owner: Option<OwnerName>,
     /// Whose machines are to go, when that is known.

@@ -15,7 +15,7 @@ use super::plan::Attempt;
 use super::target;
 use super::tick::{References, Tick};
 use crate::manifest::Catalog;
-use crate::manifest::schema::HostSpec;
+use crate::manifest::schema::ProviderSpec;
 use crate::model::{EnvName, Inventory, OwnerName, ProviderName, Revision, Timestamp};
 use crate::port::{GuestObserver, Observers, Refs, Source, SourceError, StoreError};
 
@@ -80,12 +80,14 @@ impl Viewer {
     pub async fn tick(&self, at: Timestamp) -> Tick {
         let head = self.head().await;
         let catalogs = self.counting(&head).await;
-        let mut hosts = BTreeMap::new();
+        let mut providers = BTreeMap::new();
         for catalog in catalogs.iter().rev() {
-            hosts.extend(catalog.hosts.clone());
+            providers.extend(catalog.providers.clone());
         }
         let owner = catalogs.iter().find_map(|c| c.owner().cloned());
-        let asked = hosts.iter().map(|(name, host)| self.inventory(name, host));
+        let asked = providers
+            .iter()
+            .map(|(name, spec)| self.inventory(name, spec));
         let inventories = Inventories::new(join_all(asked).await);
         self.library.remember(&inventories, at);
         let exodus = match (&head, &owner) {
@@ -96,7 +98,7 @@ impl Viewer {
             at,
             head,
             inventories,
-            hosts,
+            providers,
             owner,
             exodus,
             refs: References::default(),
@@ -191,8 +193,8 @@ impl Viewer {
         })
     }
 
-    async fn inventory(&self, name: &ProviderName, host: &HostSpec) -> Inventory {
-        match self.providers.observer(name, host).await {
+    async fn inventory(&self, name: &ProviderName, spec: &ProviderSpec) -> Inventory {
+        match self.providers.observer(name, spec).await {
             Ok(observer) => observer.inventory().await,
             Err(error) => Inventory::unreachable(name.clone(), error.to_string()),
         }

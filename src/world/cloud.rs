@@ -137,6 +137,7 @@ impl Cloud {
             images: self.images.clone(),
             missing: self.missing.clone(),
             free_memory_mib: self.free_memory_mib,
+            has_unique_names: self.flavor == Flavor::Named,
             gaps,
         }
     }

@@ -8,7 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::cloud::Cloud;
 use super::site::Site;
 use super::{Rule, State, World};
-use crate::manifest::schema::HostSpec;
+use crate::manifest::schema::ProviderSpec;
 use crate::model::{Inventory, LiveId, Object, Power, ProviderAction, ProviderName};
 use crate::port::{
     Actuator, Clock as _, ImageFiles, Journal, Made, Observer, Observers, ProviderError, Providers,
@@ -25,7 +25,7 @@ impl Observers for World {
     async fn observer(
         &self,
         name: &ProviderName,
-        _: &HostSpec,
+        _: &ProviderSpec,
     ) -> Result<Arc<dyn Observer>, ProviderError> {
         self.open(name)
             .map(|provider| provider as Arc<dyn Observer>)
@@ -37,7 +37,7 @@ impl Providers for World {
     async fn actuator(
         &self,
         name: &ProviderName,
-        _: &HostSpec,
+        _: &ProviderSpec,
     ) -> Result<Arc<dyn Actuator>, ProviderError> {
         self.open(name)
             .map(|provider| provider as Arc<dyn Actuator>)

@@ -1,6 +1,8 @@
 //! What every provider promises, whatever it is: the same assertions for the world's, for libvirt's
-//! test driver, and for a real libvirt. Each function tells one story; a provider that cannot play
-//! a part (the test driver takes no uploads) leaves its story out.
+//! test driver, for a real libvirt, and for EC2. Each function tells one story; a provider that
+//! cannot play a part (the test driver takes no uploads) leaves its story out.
+//!
+//! Sizes are whole GiB where a provider is asked for them, since some know nothing smaller.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +12,13 @@ use metrom::model::{
     Revision, Spec, Stamp, Subject, Timestamp, Token, VolumeSpec, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, ProviderError, Silent};
+
+/// The size of a new data volume.
+pub const GIB: u64 = 1024;
+
+/// What a machine has, and what it has after it was resized: the types of any cloud's table.
+pub const SMALL: (u32, u64) = (1, 256);
+pub const LARGE: (u32, u64) = (2, 320);
 
 /// An environment of the tests.
 pub struct Env {
@@ -56,9 +65,9 @@ impl Env {
         let spec = MachineSpec {
             provider: provider.provider().clone(),
             image: image.clone(),
-            cpus: 1,
-            memory_mib: 256,
-            disk_mib: 128,
+            cpus: SMALL.0,
+            memory_mib: SMALL.1,
+            disk_mib: GIB,
             volumes: BTreeSet::from([Key::Volume("data".into())]),
         };
         let digest = Spec::Machine(spec.clone()).digest();
@@ -96,7 +105,7 @@ impl Env {
             token: Token(format!("second-{}", self.name)),
             beside: Some(Beside {
                 machine: first.clone(),
-                scratch: BTreeMap::from([("data".to_owned(), 32)]),
+                scratch: BTreeMap::from([("data".to_owned(), GIB)]),
             }),
         }
     }
@@ -168,9 +177,9 @@ pub async fn prepares_itself(provider: &dyn Actuator) {
 /// A volume is there once, however often it is created, and gone when it is deleted.
 pub async fn makes_a_volume_once(provider: &dyn Actuator, env: &Env) {
     let key = Key::Volume("data".into());
-    let id = done(provider, env.volume(provider, 32, 1_764_000_000)).await;
+    let id = done(provider, env.volume(provider, GIB, 1_764_000_000)).await;
     // Another attempt comes later, as a new process that knows nothing of the first.
-    let again = done(provider, env.volume(provider, 32, 1_764_000_099)).await;
+    let again = done(provider, env.volume(provider, GIB, 1_764_000_099)).await;
     assert_eq!(id, again);
     let id = id.expect("a creation tells the id");
 
@@ -179,7 +188,7 @@ pub async fn makes_a_volume_once(provider: &dyn Actuator, env: &Env) {
     assert_eq!(found.len(), 1);
     let stamp = found[0].stamp.as_ref().unwrap();
     assert_eq!(stamp.created, env.stamp(key.clone(), 1_764_000_000).created);
-    assert_eq!((&found[0].id, size(found[0])), (&id, 32));
+    assert_eq!((&found[0].id, size(found[0])), (&id, GIB));
 
     for _ in 0..2 {
         done(provider, ProviderAction::DeleteVolume { id: id.clone() }).await;
@@ -191,13 +200,8 @@ fn size(object: &Object) -> u64 {
     object.fields.as_volume().expect("it is a volume").size_mib
 }
 
-/// The whole life of a machine, with every step of it taken twice.
-pub async fn leads_a_machine_through_its_life(
-    provider: &dyn Actuator,
-    env: &Env,
-    image: &ImageSpec,
-    files: &ImageFiles,
-) {
+/// An image is brought once, and then it is there.
+pub async fn takes_an_image(provider: &dyn Actuator, image: &ImageSpec, files: &ImageFiles) {
     let action = ProviderAction::ProvideImage {
         image: image.clone(),
     };
@@ -206,7 +210,15 @@ pub async fn leads_a_machine_through_its_life(
         made.unwrap();
         assert!(seen(provider).await.images.contains(&image.id()));
     }
-    let volume = done(provider, env.volume(provider, 32, 1_764_000_000)).await;
+}
+
+/// The whole life of a machine, with every step of it taken twice. The image is there already.
+pub async fn leads_a_machine_through_its_life(
+    provider: &dyn Actuator,
+    env: &Env,
+    image: &ImageSpec,
+) {
+    let volume = done(provider, env.volume(provider, GIB, 1_764_000_000)).await;
     let volume = volume.unwrap();
 
     let create = || env.machine(provider, image, std::slice::from_ref(&volume));
@@ -218,7 +230,7 @@ pub async fn leads_a_machine_through_its_life(
         machine.host_key
     );
     assert_eq!(machine.power, Power::Running);
-    assert_eq!((machine.cpus, machine.memory_mib), (1, 256));
+    assert_eq!((machine.cpus, machine.memory_mib), SMALL);
     assert_eq!(machine.image, Some(image.id()));
     assert_eq!(machine.volumes, BTreeSet::from([volume.clone()]));
     assert!(machine.host_key.is_some(), "connections can be pinned");
@@ -258,7 +270,7 @@ pub async fn leads_a_machine_through_its_life(
 }
 
 async fn grow(provider: &dyn Actuator, env: &Env, volume: &LiveId) {
-    for size_mib in [48, 48] {
+    for size_mib in [2 * GIB, 2 * GIB] {
         let id = volume.clone();
         done(provider, ProviderAction::GrowVolume { id, size_mib }).await;
         let inventory = seen(provider).await;
@@ -274,8 +286,8 @@ async fn stop_resize_start(provider: &dyn Actuator, env: &Env, id: &LiveId, stam
     };
     let resize = || ProviderAction::ResizeMachine {
         id: id.clone(),
-        cpus: 2,
-        memory_mib: 320,
+        cpus: LARGE.0,
+        memory_mib: LARGE.1,
         stamp: stamp.clone(),
     };
     fails(provider, resize()).await;
@@ -287,14 +299,14 @@ async fn stop_resize_start(provider: &dyn Actuator, env: &Env, id: &LiveId, stam
         done(provider, resize()).await;
         let inventory = seen(provider).await;
         let machine = machine_of(&inventory, env);
-        assert_eq!((machine.cpus, machine.memory_mib), (2, 320));
+        assert_eq!((machine.cpus, machine.memory_mib), LARGE);
         let found = of(&inventory, env, &Key::Machine);
         assert_eq!(found[0].stamp.as_ref(), Some(&stamp));
     }
     for _ in 0..2 {
         done(provider, ProviderAction::StartMachine { id: id.clone() }).await;
         let machine = machine_by(provider, id).await;
-        assert_eq!((machine.power, machine.cpus), (Power::Running, 2));
+        assert_eq!((machine.power, machine.cpus), (Power::Running, LARGE.0));
     }
 }
 
@@ -305,7 +317,7 @@ pub async fn hands_data_over_to_a_second_machine(
     env: &Env,
     image: &ImageSpec,
 ) {
-    let volume = done(provider, env.volume(provider, 32, 1_764_000_000)).await;
+    let volume = done(provider, env.volume(provider, GIB, 1_764_000_000)).await;
     let volume = volume.unwrap();
     let create = env.machine(provider, image, std::slice::from_ref(&volume));
     let first = done(provider, create).await.expect("an id");
@@ -375,7 +387,7 @@ pub async fn lets_a_warm_machine_be_claimed(
     let warm = |id: &LiveId| Warm {
         id: id.clone(),
         env: pool.name.clone(),
-        memory_mib: 256,
+        memory_mib: SMALL.1,
         is_ready: true,
     };
     let claim = |env: &Env, volume: &LiveId| ProviderAction::ClaimMachine {
@@ -384,7 +396,7 @@ pub async fn lets_a_warm_machine_be_claimed(
         volumes: vec![Subject::Live(volume.clone())],
         token: Token(format!("machine-{}", env.name)),
     };
-    let volume = done(provider, env.volume(provider, 32, 1_764_000_000)).await;
+    let volume = done(provider, env.volume(provider, GIB, 1_764_000_000)).await;
     let volume = volume.unwrap();
     for _ in 0..2 {
         let claimed = done(provider, claim(env, &volume)).await;
@@ -396,7 +408,7 @@ pub async fn lets_a_warm_machine_be_claimed(
         assert_eq!(machine.volumes, BTreeSet::from([volume.clone()]));
     }
 
-    let theirs = done(provider, other.volume(provider, 32, 1_764_000_000)).await;
+    let theirs = done(provider, other.volume(provider, GIB, 1_764_000_000)).await;
     let theirs = theirs.unwrap();
     let give_back = |id: &LiveId| ProviderAction::GiveBack { warm: warm(id) };
     for late in [claim(other, &theirs), give_back(&id)] {

@@ -1,7 +1,12 @@
-//! What needs real virtual machines; runs inside the test bed that `tests/bed/sandbox` makes.
+//! What needs more than this process. Real virtual machines run inside the test bed that
+//! `tests/bed/sandbox` makes; a cloud's emulator needs no such thing.
 
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "libvirt")]
 mod boot_sector;
+#[cfg(any(feature = "aws", feature = "libvirt"))]
+mod played;
 #[cfg(feature = "libvirt")]
 mod provider;
 #[cfg(feature = "libvirt")]

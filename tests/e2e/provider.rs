@@ -22,7 +22,6 @@ use super::boot_sector::boot_sector;
 mod contract;
 
 mod bed;
-mod played;
 mod reborn;
 
 use bed::{Bed, PATIENCE, run, until, virsh};
@@ -53,7 +52,8 @@ async fn a_real_libvirt_keeps_the_contract() {
     contract::makes_a_volume_once(&provider, &Env::new("shop")).await;
     let image = contract::image("plain", Boot::Disk);
     let files = bed.image_of(b"", 64);
-    contract::leads_a_machine_through_its_life(&provider, &Env::new("shop"), &image, &files).await;
+    contract::takes_an_image(&provider, &image, &files).await;
+    contract::leads_a_machine_through_its_life(&provider, &Env::new("shop"), &image).await;
     contract::hands_data_over_to_a_second_machine(&provider, &Env::new("twin"), &image).await;
     let [pool, one, two] = ["warm-web-1", "one", "two"].map(Env::new);
     contract::lets_a_warm_machine_be_claimed(&provider, (&pool, &one, &two), &image).await;

@@ -12,7 +12,10 @@ fn a_good_repository_is_good() {
     let repository = Repository::good();
     let output = repository.metrom(&["check"]);
     assert_eq!(output.code, 0, "{output:?}");
-    assert_eq!(output.stdout, "good: 1 environment, 1 template, 1 host\n");
+    assert_eq!(
+        output.stdout,
+        "good: 1 environment, 1 template, 1 provider\n"
+    );
 }
 
 #[test]
@@ -234,6 +237,15 @@ fn without_a_run_there_is_no_log_and_an_empty_table() {
     );
 }
 
+#[test]
+fn a_command_for_a_shell_is_shown_where_it_belongs() {
+    let repository = Repository::good();
+    let output = repository.metrom(&["ssh", "shop", "--", "uname", "-a"]);
+    assert_eq!(output.code, 1);
+    let next = "`metrom exec shop -- uname -a`";
+    assert!(output.stderr.contains(next), "{output:?}");
+}
+
 #[cfg(feature = "libvirt")]
 #[test]
 fn get_and_describe_tell_what_is_there() {
@@ -243,8 +255,15 @@ fn get_and_describe_tell_what_is_there() {
     assert!(table.has_line("shop", "pending"), "{table:?}");
     let wide = repository.metrom(&["get", "environments", "-o", "wide"]);
     assert!(wide.has_line("ENVIRONMENT", "ENDPOINTS") && wide.has_line("shop", "web"));
-    let hosts = repository.metrom(&["get", "hosts"]);
+    let hosts = repository.metrom(&["get", "providers"]);
     assert!(hosts.has_line("lab", "test:///default"), "{hosts:?}");
+    let all = repository.metrom(&["inventory"]);
+    assert_eq!(all.code, 0, "{all:?}");
+    assert!(all.has_line("lab", "foreign"), "{all:?}");
+    let stray = repository
+        .metrom(&["inventory", "--stray", "-o", "json"])
+        .json();
+    assert_eq!(stray["objects"][0]["name"], "test", "{stray}");
     let described = repository.metrom(&["describe", "shop"]);
     assert!(
         described.has_line("declared in", "environments/shop.yaml:"),

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use support::{Bench, push, signed};
 
 /// Every route there is, with something in place of its parameters.
-const ROUTES: [(&str, &str); 12] = [
+const ROUTES: [(&str, &str); 13] = [
     ("get", "/api/v1/environments"),
     ("get", "/api/v1/environments/{name}"),
+    ("get", "/api/v1/inventory"),
     ("get", "/api/v1/runs"),
     ("get", "/api/v1/runs/{id}"),
     ("get", "/api/v1/runs/{id}/log"),
@@ -60,6 +61,34 @@ async fn an_environment_is_shown_as_it_is_before_and_after_its_first_apply() {
     assert_eq!(after["services"].as_array().unwrap().len(), 2);
     let plans = bench.get("/api/v1/plan").await.json();
     assert_eq!(plans[0]["plan"]["steps"], json!([]));
+}
+
+#[tokio::test]
+async fn the_inventory_says_whose_everything_is() {
+    let bench = Bench::new().await;
+    bench.apply("shop");
+    bench.put_volume("old", Some("acme"));
+    bench.put_volume("other", Some("somebody"));
+    bench.put_volume("nobody", None);
+    let inventory = bench.get("/api/v1/inventory").await.json();
+    assert_eq!(inventory["gaps"], json!([]));
+    let objects = inventory["objects"].as_array().unwrap().iter();
+    let told = objects.map(|object| {
+        let text = |field: &str| object[field].as_str().unwrap_or("-").to_owned();
+        ["environment", "kind", "belongs", "owner"]
+            .map(text)
+            .join(" ")
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "- volume foreign -",
+            "old volume orphaned acme",
+            "other volume theirs somebody",
+            "shop machine ours acme",
+            "shop volume ours acme",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod http;
 mod image;
 mod licences;
 mod manifest;
+mod policy;
 mod provider;
 mod reconcile;
 mod schedule;

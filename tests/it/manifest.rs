@@ -4,6 +4,7 @@ mod support;
 
 mod bad_input;
 mod cases;
+mod cloud;
 mod compose;
 mod load;
 mod reference;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use metrom::manifest::schema::HostSpec;
+use metrom::manifest::schema::ProviderSpec;
 use metrom::model::{Boot, LiveId, Power, ProviderAction, ProviderName};
 use metrom::port::{
     Actuator, ImageFiles, Observer, ProviderError, Providers, Seed, SeedError, SeedMaker,
@@ -20,6 +20,10 @@ use metrom::world::{Flavor, World};
 #[path = "../contract/provider.rs"]
 #[allow(dead_code, reason = "the test driver plays only some of the parts")]
 mod contract;
+
+#[path = "../../examples/paper.rs"]
+#[allow(dead_code, reason = "an example has a `main`")]
+mod paper;
 
 /// A host of libvirt's test driver, whose state is one connection's own.
 const NODE: &str = "<node>
@@ -83,7 +87,8 @@ async fn the_test_driver_keeps_the_contract_as_far_as_it_can() {
 
 #[tokio::test]
 async fn the_world_keeps_the_contract_in_both_of_its_flavours() {
-    let host: HostSpec = serde_yaml::from_str("uri: 'test:///default'").unwrap();
+    let host = serde_yaml::from_str("uri: 'test:///default'").unwrap();
+    let host = ProviderSpec::Host(host);
     let image = contract::image("debian-13", Boot::Disk);
     let files = ImageFiles {
         disk: "/images/disk.qcow2".into(),
@@ -100,7 +105,8 @@ async fn the_world_keeps_the_contract_in_both_of_its_flavours() {
         contract::prepares_itself(&*provider).await;
         contract::makes_a_volume_once(&*provider, &contract::Env::new("shop")).await;
         let env = contract::Env::new("blog");
-        contract::leads_a_machine_through_its_life(&*provider, &env, &image, &files).await;
+        contract::takes_an_image(&*provider, &image, &files).await;
+        contract::leads_a_machine_through_its_life(&*provider, &env, &image).await;
         let env = contract::Env::new("twin");
         contract::hands_data_over_to_a_second_machine(&*provider, &env, &image).await;
         let [pool, one, two] = ["warm-web-1", "one", "two"].map(contract::Env::new);
@@ -181,4 +187,23 @@ async fn a_host_that_cannot_be_reached_is_one_gap_and_no_objects() {
     assert!(reason.starts_with("cannot reach lab: "), "{reason}");
     let error = provider.machine(&LiveId("x".into())).await.unwrap_err();
     assert_eq!(error.class(), metrom::model::Class::Transient);
+}
+
+#[tokio::test]
+async fn a_provider_on_paper_keeps_the_contract() {
+    let provider = paper::Paper::new(ProviderName::parse("paper").unwrap());
+    let image = contract::image("debian-13", Boot::Disk);
+    let files = ImageFiles {
+        disk: "/images/disk.qcow2".into(),
+        kernel: None,
+    };
+    contract::prepares_itself(&provider).await;
+    contract::takes_an_image(&provider, &image, &files).await;
+    contract::makes_a_volume_once(&provider, &contract::Env::new("shop")).await;
+    let env = contract::Env::new("blog");
+    contract::leads_a_machine_through_its_life(&provider, &env, &image).await;
+    let env = contract::Env::new("twin");
+    contract::hands_data_over_to_a_second_machine(&provider, &env, &image).await;
+    let [pool, one, two] = ["warm-web-1", "one", "two"].map(contract::Env::new);
+    contract::lets_a_warm_machine_be_claimed(&provider, (&pool, &one, &two), &image).await;
 }

@@ -3,12 +3,14 @@
 //! Kept apart from the model, so that the model may change without breaking anybody's script.
 
 mod environment;
+mod inventory;
 mod plan;
 mod run;
 
 pub use environment::{
     CheckoutView, EndpointView, EnvironmentView, MachineView, ServiceView, Status, VolumeView,
 };
+pub use inventory::{InventoryView, ObjectView};
 pub use plan::{FieldView, HeldView, PlanView, PlannedStep};
 pub use run::{FailureView, LogLine, PhaseView, RunView, StepView};
 

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::super::finding::{Findings, UnitId};
 use super::super::schema::{
-    EnvironmentSpec, HostSpec, ImageSpec, Kind, ProjectSpec, RepositorySpec, TemplateSpec,
+    CloudSpec, EnvironmentSpec, HostSpec, ImageSpec, Kind, ProjectSpec, RepositorySpec,
+    TemplateSpec,
 };
 use super::super::yaml::{Fault, Node};
 use crate::model::{
@@ -38,6 +39,7 @@ pub(in super::super) struct Declared<S> {
 pub(in super::super) struct Tables {
     pub repositories: BTreeMap<OwnerName, Declared<RepositorySpec>>,
     pub hosts: BTreeMap<ProviderName, Declared<HostSpec>>,
+    pub clouds: BTreeMap<ProviderName, Declared<CloudSpec>>,
     pub images: BTreeMap<ImageName, Declared<ImageSpec>>,
     pub templates: BTreeMap<TemplateName, Declared<TemplateSpec>>,
     pub projects: BTreeMap<ProjectName, Declared<ProjectSpec>>,
@@ -52,6 +54,7 @@ impl Tables {
             match document.kind {
                 Kind::Repository => put(&mut tables.repositories, document, findings),
                 Kind::Host => put(&mut tables.hosts, document, findings),
+                Kind::Cloud => put(&mut tables.clouds, document, findings),
                 Kind::Image => put(&mut tables.images, document, findings),
                 Kind::Template => put(&mut tables.templates, document, findings),
                 Kind::Project => put(&mut tables.projects, document, findings),
@@ -59,6 +62,7 @@ impl Tables {
             }
         }
         tables.refuse_second_settings(findings);
+        tables.refuse_ambiguous_places(findings);
         tables
     }
 
@@ -79,11 +83,22 @@ impl Tables {
         }
     }
 
+    /// `placement` names a host or a cloud, so no two of them may be called the same.
+    fn refuse_ambiguous_places(&self, findings: &mut Findings) {
+        for (name, host) in &self.hosts {
+            if let Some(cloud) = self.clouds.get(name) {
+                refuse_twin(Kind::Cloud, name, host, cloud, findings);
+                refuse_twin(Kind::Host, name, cloud, host, findings);
+            }
+        }
+    }
+
     /// Paths of every document, which are no part of a stack.
     pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
         let Self {
             repositories,
             hosts,
+            clouds,
             images,
             templates,
             projects,
@@ -93,6 +108,7 @@ impl Tables {
             .values()
             .map(|d| &d.path)
             .chain(hosts.values().map(|d| &d.path))
+            .chain(clouds.values().map(|d| &d.path))
             .chain(images.values().map(|d| &d.path))
             .chain(templates.values().map(|d| &d.path))
             .chain(projects.values().map(|d| &d.path))
@@ -160,19 +176,20 @@ fn decode<S: DeserializeOwned>(
     }
 }
 
-fn refuse_twin<N: Display, S>(
-    kind: Kind,
+/// Says at `this` that `other`, of that kind, has its name.
+fn refuse_twin<N: Display, S, O>(
+    other_kind: Kind,
     name: &N,
     this: &Declared<S>,
-    other: &Declared<S>,
+    other: &Declared<O>,
     findings: &mut Findings,
 ) {
     let fault = Fault {
         mark: name_mark(&this.node),
         code: "duplicate-name",
         message: format!(
-            "two {}s are called `{name}`; the other is at {}",
-            kind.noun(),
+            "another {} is called `{name}` as well, at {}",
+            other_kind.noun(),
             place(other)
         ),
         help: Some("rename or remove one of them".to_owned()),

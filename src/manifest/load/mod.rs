@@ -17,8 +17,9 @@ use std::collections::BTreeMap;
 use super::catalog::{Catalog, Environment, Repository};
 use super::finding::Findings;
 use super::resolve;
+use super::schema::{CloudSpec, HostSpec, ProviderSpec};
 use super::yaml::{Fault, Mark};
-use crate::model::{ImageOrigin, ImageSpec, RepoPath, Revision, Snapshot};
+use crate::model::{ImageOrigin, ImageSpec, ProviderName, RepoPath, Revision, Snapshot};
 
 pub(super) use declared::{Declared, Tables};
 pub(super) use folder::Folders;
@@ -113,7 +114,7 @@ fn assemble(
         environments: environments
             .filter_map(|(name, document)| Some((name, environment(document)?)))
             .collect(),
-        hosts: specs(tables.hosts),
+        providers: providers(tables.hosts, tables.clouds),
         images: resolved.images,
         templates: templates.into_sound(),
         projects: specs(tables.projects),
@@ -140,6 +141,17 @@ fn specs<N: Ord, S>(table: BTreeMap<N, Declared<S>>) -> BTreeMap<N, S> {
         .into_iter()
         .filter_map(|(name, document)| Some((name, document.spec?)))
         .collect()
+}
+
+fn providers(
+    hosts: BTreeMap<ProviderName, Declared<HostSpec>>,
+    clouds: BTreeMap<ProviderName, Declared<CloudSpec>>,
+) -> BTreeMap<ProviderName, ProviderSpec> {
+    let hosts = specs(hosts).into_iter();
+    let hosts = hosts.map(|(name, spec)| (name, ProviderSpec::Host(spec)));
+    let clouds = specs(clouds).into_iter();
+    let clouds = clouds.map(|(name, spec)| (name, ProviderSpec::Cloud(spec)));
+    hosts.chain(clouds).collect()
 }
 
 /// What an image is to those who make it.

@@ -4,10 +4,10 @@ use super::super::finding::meant;
 use super::super::schema::{EnvironmentSpec, MachineShape, RepositorySpec};
 use super::{Machine, Resolver};
 use crate::model::text::mib;
-use crate::model::{ImageName, ImageOrigin, ImageSpec, ProviderName};
+use crate::model::{ImageName, ImageOrigin, ImageSpec};
 
 impl Resolver<'_, '_> {
-    /// What the machine comes to; `None` when a host or an image is missing.
+    /// What the machine comes to; `None` when its place or an image is missing.
     pub(super) fn machine(
         &mut self,
         spec: &EnvironmentSpec,
@@ -22,50 +22,30 @@ impl Resolver<'_, '_> {
             .or(defaults.map_or(&none, |defaults| &defaults.machine))
             .or(&MachineShape::BUILT_IN);
         let default_placement = defaults.and_then(|defaults| defaults.placement.as_ref());
-        let provider = self.provider(spec.placement.as_ref().or(default_placement));
+        let place = self.place(spec.placement.as_ref().or(default_placement));
         // The template may yet name an image: without it, nothing can be said of a missing one.
         let is_known = spec.template.is_none() || template.is_some();
-        let image = self.image(shape.image.as_ref(), is_known);
-        let (provider, image) = (provider?, image?);
+        let cloud = place.as_ref().and_then(|place| place.cloud);
+        let image = match (&place, cloud.map(|cloud| cloud.spec.as_ref())) {
+            (Some(place), Some(Some(cloud))) if is_known => {
+                self.cloud_image(place, cloud, shape.image.as_ref())
+            }
+            (_, Some(_)) => None,
+            (_, None) => self.image(shape.image.as_ref(), is_known),
+        };
+        let (place, image) = (place?, image?);
         let machine = Machine {
-            provider,
+            provider: place.name.clone(),
             image,
             cpus: shape.cpus?,
             memory_mib: shape.memory?.mib(),
             disk_mib: shape.disk?.mib(),
             data_mib: shape.data?.mib(),
         };
-        self.is_roomy(&machine).then_some(machine)
-    }
-
-    fn provider(&mut self, named: Option<&ProviderName>) -> Option<ProviderName> {
-        let hosts = &self.tables.hosts;
-        let at = ["spec", "placement"];
-        let known: Vec<&str> = hosts.keys().map(ProviderName::as_str).collect();
-        let (name, host) = match (named, hosts.len()) {
-            (Some(name), _) => match hosts.get(name) {
-                Some(host) => (name, host),
-                None => {
-                    let message = format!("host `{name}` is not defined");
-                    let help = meant(name.as_str(), known);
-                    return self.fault(&at, "unknown-host", message, help);
-                }
-            },
-            (None, 1) => hosts.iter().next()?,
-            (None, _) => {
-                let message = "no host is named for this environment".to_owned();
-                let help = match known.as_slice() {
-                    [] => "declare one: a document of `kind: Host`".to_owned(),
-                    known => format!(
-                        "write `placement: {}`, or set `defaults.placement` in `metrom.yaml`",
-                        known[0]
-                    ),
-                };
-                return self.fault(&at, "no-placement", message, Some(help));
-            }
-        };
-        self.depends.insert(host.unit);
-        Some(name.clone())
+        match cloud {
+            Some(cloud) => self.sized(&place, cloud.spec.as_ref()?, machine),
+            None => self.is_roomy(&machine).then_some(machine),
+        }
     }
 
     fn image(&mut self, named: Option<&ImageName>, is_known: bool) -> Option<ImageSpec> {

@@ -3,6 +3,7 @@
 //! Values by precedence: environment, template, defaults of the repository, built-in ones.
 
 mod machine;
+mod place;
 mod pool;
 mod timing;
 
@@ -64,6 +65,7 @@ pub(super) fn environments(
     folders: &mut Folders<'_>,
     findings: &mut Findings,
 ) -> Resolved {
+    place::look_at_clouds(tables, findings);
     let images = tables.images.iter();
     let mut resolved = Resolved {
         images: images

@@ -99,11 +99,12 @@ fn fault(
         });
     }
     let repository = tables.repositories.values().next()?.spec.as_ref()?;
-    let is_placed = repository.defaults.placement.is_some() || tables.hosts.len() == 1;
+    let is_placed =
+        repository.defaults.placement.is_some() || tables.hosts.len() + tables.clouds.len() == 1;
     (!is_placed).then(|| Fault {
         mark,
         code: "no-place-for-pool",
-        message: format!("no host is named for the warm machines of `{name}`"),
+        message: format!("no provider is named for the warm machines of `{name}`"),
         help: Some("set `defaults.placement` in `metrom.yaml`".to_owned()),
     })
 }

@@ -56,7 +56,7 @@ pub struct EnvironmentSpec {
     /// The project it belongs to; its sources are checked out too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectName>,
-    /// The host on which the machine is made.
+    /// The host or the cloud where the machine is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<ProviderName>,
     /// The template whose stack runs; either this or `compose`.

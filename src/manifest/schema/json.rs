@@ -8,8 +8,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::{
-    API_VERSION, EnvironmentSpec, HostSpec, ImageSpec, Kind, ProjectSpec, RepositorySpec,
-    TemplateSpec,
+    API_VERSION, CloudSpec, EnvironmentSpec, HostSpec, ImageSpec, Kind, ProjectSpec,
+    RepositorySpec, TemplateSpec,
 };
 use crate::model::{EnvName, ImageName, OwnerName, ProjectName, ProviderName, TemplateName};
 
@@ -45,6 +45,7 @@ fn generate(kind: Kind) -> Value {
     match kind {
         Kind::Repository => document::<OwnerName, RepositorySpec>(kind),
         Kind::Host => document::<ProviderName, HostSpec>(kind),
+        Kind::Cloud => document::<ProviderName, CloudSpec>(kind),
         Kind::Image => document::<ImageName, ImageSpec>(kind),
         Kind::Template => document::<TemplateName, TemplateSpec>(kind),
         Kind::Project => document::<ProjectName, ProjectSpec>(kind),

@@ -6,6 +6,7 @@
 //! All fields are camelCase, unknown ones are refused, and `null` is no value.
 
 pub mod access;
+pub mod cloud;
 pub mod environment;
 pub mod host;
 pub mod image;
@@ -20,6 +21,10 @@ pub mod unit;
 pub mod update;
 
 pub use access::{Access, Login, Registries};
+pub use cloud::{
+    AssumedRole, CloudImage, CloudNetwork, CloudProvider, CloudSpec, CredentialSource, Credentials,
+    InstanceType, Reach,
+};
 pub use environment::{
     ComposeFile, EnvironmentSpec, ParameterValue, ProjectSpec, SourceName, SourceRepository,
 };
@@ -37,6 +42,13 @@ pub use update::{Age, Strategy, Update};
 
 use std::fmt;
 
+/// Where machines are made, as it is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderSpec {
+    Host(HostSpec),
+    Cloud(CloudSpec),
+}
+
 /// The version of every document.
 pub const API_VERSION: &str = "metrom.dev/v1";
 
@@ -45,6 +57,7 @@ pub const API_VERSION: &str = "metrom.dev/v1";
 pub enum Kind {
     Repository,
     Host,
+    Cloud,
     Image,
     Template,
     Project,
@@ -52,9 +65,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Repository,
         Self::Host,
+        Self::Cloud,
         Self::Image,
         Self::Template,
         Self::Project,
@@ -67,6 +81,7 @@ impl Kind {
         match self {
             Self::Repository => "Repository",
             Self::Host => "Host",
+            Self::Cloud => "Cloud",
             Self::Image => "Image",
             Self::Template => "Template",
             Self::Project => "Project",
@@ -80,6 +95,7 @@ impl Kind {
         match self {
             Self::Repository => "repository",
             Self::Host => "host",
+            Self::Cloud => "cloud",
             Self::Image => "image",
             Self::Template => "template",
             Self::Project => "project",

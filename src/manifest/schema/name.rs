@@ -40,7 +40,7 @@ name_schemas! {
     EnvName: "The name of an environment, unique in its repository.";
     TemplateName: "The name of a template.";
     ImageName: "The name of a machine image.";
-    ProviderName: "The name of a host.";
+    ProviderName: "The name of a host or a cloud.";
     ProjectName: "The name of a project.";
     OwnerName: "The name of this repository; the owner in every stamp.";
 }
@@ -62,6 +62,8 @@ pub enum ParameterNameError {
 }
 
 impl ParameterName {
+    pub(crate) const PATTERN: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
+
     /// Makes the name, or says what is wrong with the text.
     ///
     /// # Errors
@@ -114,6 +116,6 @@ impl JsonSchema for ParameterName {
         "ParameterName".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" })
+        json_schema!({ "type": "string", "pattern": Self::PATTERN })
     }
 }

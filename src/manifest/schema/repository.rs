@@ -45,7 +45,7 @@ impl Default for RepositorySpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Defaults {
-    /// The host on which machines are made; may be left out while there is only one.
+    /// The host or the cloud where machines are made; may be left out while there is only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<ProviderName>,
     /// What machines are like.

@@ -52,11 +52,14 @@ pub(super) fn check(schema: &Value, text: &str) -> Result<(), Misfit> {
     }
 }
 
-/// Whether a text can be the name of a parameter.
-pub(super) fn parameter_name(text: &str) -> Result<(), String> {
-    ParameterName::parse(text)
-        .map(drop)
-        .map_err(|e| e.to_string())
+/// Whether a text can be the key of a map whose keys have that pattern: names of parameters, or of
+/// documents.
+pub(super) fn key(pattern: &str, text: &str) -> Result<(), String> {
+    if pattern == ParameterName::PATTERN {
+        let name = ParameterName::parse(text);
+        return name.map(drop).map_err(|e| e.to_string());
+    }
+    EnvName::parse(text).map(drop).map_err(|e| e.to_string())
 }
 
 fn plain_text(schema: &Value, text: &str) -> Result<(), Misfit> {

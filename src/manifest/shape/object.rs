@@ -28,9 +28,9 @@ impl<'s> Checker<'s> {
     /// What a field may hold that is not among the properties.
     fn free_field(&mut self, schema: &'s Value, key: &str, mark: Mark) -> Free<'s> {
         if let Some(named) = schema.get("patternProperties").and_then(Value::as_object)
-            && let Some((_, wanted)) = named.iter().next()
+            && let Some((pattern, wanted)) = named.iter().next()
         {
-            return match format::parameter_name(key) {
+            return match format::key(pattern, key) {
                 Ok(()) => Free::Wanted(wanted),
                 Err(message) => {
                     self.fault(mark, "bad-name", message, None);

@@ -251,7 +251,7 @@ fn seed(order: &Order<'_>, slot: Slot, data: &BTreeMap<String, String>) -> Resul
         env: env.clone(),
         hostname: env.to_string(),
         instance: format!("{uuid}-{}", order.stamp.created.as_second()),
-        mac: name::mac(uuid),
+        mac: Some(name::mac(uuid)),
         volumes: data.keys().map(|v| (v.clone(), name::device(v))).collect(),
     });
     seed.map_err(|error| Fault::Refused(error.to_string()))

@@ -34,6 +34,7 @@ pub fn take(conn: &Connect, config: &LibvirtConfig) -> Result<Inventory, Fault> 
             images: BTreeSet::new(),
             missing: BTreeSet::new(),
             free_memory_mib: None,
+            has_unique_names: true,
             gaps: Vec::new(),
         },
         leases: BTreeMap::new(),

@@ -97,7 +97,7 @@ impl<'a> Order<'a> {
             return After::new();
         };
         let image = spec.image.clone();
-        if self.observed.images.contains(&image.id()) {
+        if !image.origin.is_brought() || self.observed.images.contains(&image.id()) {
             return After::new();
         }
         let why = Why::new(Key::Image, Cause::Missing);

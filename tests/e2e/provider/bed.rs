@@ -25,6 +25,7 @@ impl SeedMaker for Seeds {
     fn make(&self, request: &SeedRequest) -> Result<Seed, SeedError> {
         Ok(Seed {
             image: vec![b's'; 64 << 10],
+            user_data: b"#cloud-config\n{}\n".to_vec(),
             host_key_public: format!("ssh-ed25519 AAAA {}", request.instance),
         })
     }

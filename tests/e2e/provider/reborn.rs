@@ -2,6 +2,7 @@
 //! again: each time it ends with one machine that has the data, and in between nobody shares it.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Instant;
 
 use metrom::model::{EnvName, Trigger};
@@ -9,7 +10,8 @@ use metrom::reconcile::End;
 use rand::Rng as _;
 
 use super::bed::{Bed, run, virsh};
-use super::{bed_of_parent, played, victim};
+use super::{bed_of_parent, victim};
+use crate::played;
 
 /// So many times it is killed.
 const ROUNDS: u32 = 10;
@@ -83,7 +85,8 @@ async fn settle(bed: &Bed) {
         disk: bed.folder.join("disk.qcow2"),
         kernel: None,
     };
-    let reconciler = played::reconciler(bed, image).await;
+    let provider = Arc::new(bed.provider());
+    let reconciler = played::reconciler(&bed.folder, provider, image).await;
     let shop = EnvName::parse("shop").unwrap();
     let reports = reconciler.apply_until_settled(&shop, Trigger::Person).await;
     let last = reports.last().unwrap();

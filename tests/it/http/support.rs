@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
 use metrom::http::{App, Board, Metrics, TimedLocks, WatchedSource, router};
-use metrom::model::{EnvName, EventKind, ProviderName, Revision, Timestamp, Trigger};
+use metrom::model::{
+    EnvName, EventKind, Key, LiveFields, LiveId, LiveVolume, Object, OwnerName, ProviderName,
+    Revision, Stamp, Timestamp, Trigger,
+};
 use metrom::port::Store;
 use metrom::reconcile::{Ports, Reconciler, Viewer, Wake};
 use metrom::store::MemoryStore;
@@ -106,6 +109,27 @@ impl Bench {
         let name = env(name);
         let applied = reconciler.apply_until_settled(&name, Trigger::Person);
         self.world.run(applied).unwrap();
+    }
+
+    /// A volume that nobody here has asked for, with the stamp of a repository or without any.
+    pub fn put_volume(&self, name: &str, owner: Option<&str>) {
+        let stamp = owner.map(|owner| Stamp {
+            owner: OwnerName::parse(owner).unwrap(),
+            env: env(name),
+            key: Key::Volume("data".to_owned()),
+            digest: None,
+            revision: None,
+            created: Timestamp::UNIX_EPOCH,
+            born: None,
+        });
+        let object = Object {
+            id: LiveId(name.to_owned()),
+            name: name.to_owned(),
+            fields: LiveFields::Volume(LiveVolume { size_mib: 1024 }),
+            stamp,
+        };
+        let lab = ProviderName::parse("lab").unwrap();
+        self.world.put_foreign(&lab, object);
     }
 
     /// From now on the repository of the world cannot be reached.

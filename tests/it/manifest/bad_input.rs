@@ -306,8 +306,8 @@ fn two_environments_of_one_name() {
     assert_eq!(
         lines(&catalog),
         [
-            "environments/a.yaml:3:18: two environments are called `twin`; the other is at environments/b.yaml:4:18; rename or remove one of them",
-            "environments/b.yaml:4:18: two environments are called `twin`; the other is at environments/a.yaml:3:18; rename or remove one of them",
+            "environments/a.yaml:3:18: another environment is called `twin` as well, at environments/b.yaml:4:18; rename or remove one of them",
+            "environments/b.yaml:4:18: another environment is called `twin` as well, at environments/a.yaml:3:18; rename or remove one of them",
         ]
     );
     assert_eq!(standing(&catalog, "twin"), Standing::Broken);

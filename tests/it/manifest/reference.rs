@@ -16,7 +16,7 @@ fn a_reference_to_nothing_is_named_with_what_was_meant() {
         findings_of("{project: shop, template: web, placement: labb, machine: {image: debian-12}}"),
         [
             "environments/dev.yaml:4:17: project `shop` is not defined",
-            "environments/dev.yaml:4:49: host `labb` is not defined; did you mean `lab`?",
+            "environments/dev.yaml:4:49: no host or cloud is called `labb`; did you mean `lab`?",
             "environments/dev.yaml:4:72: image `debian-12` is not defined; did you mean `debian-13`?",
         ]
     );
@@ -46,7 +46,7 @@ fn a_host_or_an_image_must_be_named_only_when_there_are_several() {
     assert_eq!(
         repo.findings(),
         [
-            "environments/dev.yaml:4:7: no host is named for this environment; write `placement: lab`, or set `defaults.placement` in `metrom.yaml`",
+            "environments/dev.yaml:4:7: no host or cloud is named for this environment; write `placement: lab`, or set `defaults.placement` in `metrom.yaml`",
             "environments/dev.yaml:4:7: no image is named for the machine of this environment; write `image: debian-13` in `machine`, here or in the defaults of `metrom.yaml`",
         ]
     );

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use metrom::manifest::schema::ProviderSpec;
 use metrom::manifest::{Facts, Standing, load};
 use metrom::model::{Desired, EnvName, Inventory, Memos, Plan, ProviderName, Timestamp, Token};
 use metrom::port::GuestReport;
@@ -45,6 +46,26 @@ fn every_golden_case_has_its_plan() {
         "{}\nMETROM_BLESS=1 takes them over",
         wrong.join("\n")
     );
+}
+
+#[test]
+fn one_environment_has_the_same_plan_on_a_host_and_in_a_cloud() {
+    let steps = |case: &str, place: &str| {
+        let plan = plan_of(&cases().join(case));
+        assert_eq!(plan.held, []);
+        let shown = plan.steps.iter().map(ToString::to_string);
+        let shown = shown.map(|step| step.replace(place, "there"));
+        shown.collect::<Vec<_>>()
+    };
+    let mut on_host = steps("nothing_is_there_and_everything_is_made_in_order", "on lab");
+    let in_cloud = steps(
+        "the_same_environment_in_a_cloud_needs_no_image_brought",
+        "on seoul",
+    );
+    let prepare = on_host[0].replace("network and pool", "security group");
+    assert_eq!(prepare, in_cloud[0]);
+    assert!(on_host.remove(1).contains("provide debian-13"));
+    assert_eq!(on_host[1..], in_cloud[1..]);
 }
 
 fn compare(folder: &Path) -> Option<String> {
@@ -123,7 +144,10 @@ fn state(live: &Live, folder: &Path, env: &EnvName) -> (Inventory, GuestReport) 
     if matches!(live.start, Start::Nothing) {
         inventory.objects.clear();
         inventory.images.clear();
-        inventory.missing = ["network".to_owned(), "pool".to_owned()].into();
+        inventory.missing = match &catalog.providers[&inventory.provider] {
+            ProviderSpec::Host(_) => ["network".to_owned(), "pool".to_owned()].into(),
+            ProviderSpec::Cloud(_) => ["security group".to_owned()].into(),
+        };
         guest.live.clear();
     }
     for change in &live.edits {

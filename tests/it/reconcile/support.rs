@@ -78,6 +78,7 @@ pub fn agreement(desired: &Desired, created: Timestamp) -> (Inventory, GuestRepo
         images: BTreeSet::new(),
         missing: BTreeSet::new(),
         free_memory_mib: None,
+        has_unique_names: true,
         gaps: Vec::new(),
     };
     let mut report = GuestReport::default();

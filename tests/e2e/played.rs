@@ -1,14 +1,14 @@
-//! A whole reconciler on a real libvirt, for machines whose insides are only played: what would lie on
+//! A whole reconciler on a real provider, for machines whose insides are only played: what would lie on
 //! a machine's own disk is a file, so that it outlives the process as the disk would.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use metrom::manifest::schema::HostSpec;
+use metrom::manifest::schema::ProviderSpec;
 use metrom::model::{
     Digest, GuestAction, Health, ImageSpec, Inventory, Key, LiveFields, LiveId, LiveService,
     LiveStack, Object, Power, ProviderAction, ProviderName, RunId, StackSpec, Stamp, Timestamp,
@@ -18,25 +18,27 @@ use metrom::port::{
     Actuator, Clock, GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Ids,
     ImageError, ImageFiles, Images, Journal, Made, Observer, Observers, ProviderError, Providers,
 };
-use metrom::provider::libvirt::Libvirt;
 use metrom::reconcile::{Ports, Reconciler};
 use metrom::source::folder;
 use metrom::store::SqliteStore;
 use metrom::world::World;
 
-use super::bed::Bed;
-
-/// What is declared in the bed's folder `repository`, on the bed's libvirt.
-pub async fn reconciler(bed: &Bed, image: ImageFiles) -> Reconciler {
+/// What is declared in the folder `repository` of this one, on that provider; every image is brought
+/// to it by this file.
+pub async fn reconciler(
+    folder: &Path,
+    provider: Arc<dyn Actuator>,
+    image: ImageFiles,
+) -> Reconciler {
     let world = World::new(1, &[]);
-    world.push(folder::snapshot(&bed.folder.join("repository")).unwrap());
+    world.push(folder::snapshot(&folder.join("repository")).unwrap());
     let world = Arc::new(world);
-    let store = SqliteStore::open(&bed.folder.join("metrom.db")).await;
+    let store = SqliteStore::open(&folder.join("metrom.db")).await;
     Reconciler::new(Ports {
         source: world.clone(),
         refs: world.clone(),
-        providers: Arc::new(Host(Arc::new(Reachable(bed.provider())))),
-        guests: Arc::new(Played(bed.folder.join("insides"))),
+        providers: Arc::new(Host(Arc::new(Reachable(provider)))),
+        guests: Arc::new(Played(folder.join("insides"))),
         images: Arc::new(Given(image)),
         store: Arc::new(store.unwrap()),
         locks: world,
@@ -46,7 +48,7 @@ pub async fn reconciler(bed: &Bed, image: ImageFiles) -> Reconciler {
 }
 
 /// Machines without a system have no address; they get one here.
-struct Reachable(Libvirt);
+struct Reachable(Arc<dyn Actuator>);
 
 fn reachable(mut object: Object) -> Object {
     if let LiveFields::Machine(machine) = &mut object.fields {
@@ -96,7 +98,7 @@ impl Observers for Host {
     async fn observer(
         &self,
         _: &ProviderName,
-        _: &HostSpec,
+        _: &ProviderSpec,
     ) -> Result<Arc<dyn Observer>, ProviderError> {
         Ok(self.0.clone())
     }
@@ -107,7 +109,7 @@ impl Providers for Host {
     async fn actuator(
         &self,
         _: &ProviderName,
-        _: &HostSpec,
+        _: &ProviderSpec,
     ) -> Result<Arc<dyn Actuator>, ProviderError> {
         Ok(self.0.clone())
     }
@@ -130,8 +132,9 @@ impl Clock for Now {
         Timestamp::now()
     }
 
+    /// Pauses spare a provider that others use as well; this one nobody does.
     async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+        tokio::time::sleep(time.min(Duration::from_millis(50))).await;
     }
 }
 

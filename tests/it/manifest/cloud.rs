@@ -1,0 +1,159 @@
+//! Clouds: what is declared of them, and what an environment comes to there.
+
+use metrom::manifest::Standing;
+use metrom::manifest::schema::ProviderSpec;
+use metrom::model::{Boot, ImageOrigin, Key, MachineSpec, RegisteredImage, Spec, VolumeSpec};
+
+use super::render::render_at_noon;
+use super::support::{Repo, environment, lines, standing};
+
+const CLOUD: &str = "\
+apiVersion: metrom.dev/v1
+kind: Cloud
+metadata: {name: seoul}
+spec:
+  provider: aws
+  region: ap-northeast-2
+  account: \"123456789012\"
+  network: {sshFrom: [203.0.113.0/24]}
+  images:
+    debian-13: {owner: \"136693071363\", name: debian-13-amd64-*}
+    own: {id: ami-0123456789abcdef0}
+  types:
+    - {name: t3.small, cpus: 2, memory: 2GiB}
+    - {name: t3.large, cpus: 2, memory: 8GiB}
+";
+
+fn with_cloud(cloud: &str) -> Repo {
+    Repo::small().with("clouds/seoul.yaml", cloud)
+}
+
+fn findings(cloud: &str, environment_spec: &str) -> Vec<String> {
+    let dev = environment("dev", environment_spec);
+    let catalog = with_cloud(cloud).with("environments/dev.yaml", dev).load();
+    assert_eq!(standing(&catalog, "dev"), Standing::Broken);
+    lines(&catalog)
+}
+
+/// The machine and its data volume.
+fn machine_of(environment_spec: &str) -> (MachineSpec, VolumeSpec) {
+    let dev = environment("dev", environment_spec);
+    let catalog = with_cloud(CLOUD).with("environments/dev.yaml", dev).load();
+    assert_eq!(lines(&catalog), [""; 0]);
+    let desired = render_at_noon(&catalog, "dev");
+    let spec = |key: &Key| desired.resources[key].spec.clone();
+    match (spec(&Key::Machine), spec(&Key::Volume("data".into()))) {
+        (Spec::Machine(machine), Spec::Volume(volume)) => (machine, volume),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_cloud_is_a_place_like_a_host() {
+    let catalog = with_cloud(CLOUD).load();
+    assert_eq!(lines(&catalog), [""; 0]);
+    let kinds: Vec<_> = catalog.providers.iter().collect();
+    assert!(matches!(kinds[0], (name, ProviderSpec::Host(_)) if name.as_str() == "lab"));
+    assert!(matches!(kinds[1], (name, ProviderSpec::Cloud(_)) if name.as_str() == "seoul"));
+}
+
+#[test]
+fn a_machine_has_the_first_type_with_room_and_volumes_of_whole_gib() {
+    let (machine, volume) = machine_of(
+        "{template: web, placement: seoul, machine: {image: debian-13, memory: 1GiB, disk: 9000MiB, data: 100MiB}}",
+    );
+    assert_eq!((machine.cpus, machine.memory_mib), (2, 2048));
+    assert_eq!((machine.disk_mib, volume.size_mib), (9 * 1024, 1024));
+    assert_eq!(machine.image.boot, Boot::Disk);
+    let newest = RegisteredImage::Newest {
+        owner: "136693071363".to_owned(),
+        name: "debian-13-amd64-*".to_owned(),
+    };
+    assert_eq!(machine.image.origin, ImageOrigin::Registered(newest));
+
+    let (machine, _) =
+        machine_of("{template: web, placement: seoul, machine: {image: own, memory: 3GiB}}");
+    assert_eq!((machine.cpus, machine.memory_mib), (2, 8192));
+    let own = RegisteredImage::Id("ami-0123456789abcdef0".to_owned());
+    assert_eq!(machine.image.origin, ImageOrigin::Registered(own));
+}
+
+#[test]
+fn what_the_cloud_does_not_have_is_named_with_a_next_move() {
+    assert_eq!(
+        findings(
+            CLOUD,
+            "{template: web, placement: seoul, machine: {image: debian-12, cpus: 64}}"
+        ),
+        [
+            "environments/dev.yaml:4:58: the cloud `seoul` does not say what `debian-12` is there; did you mean `debian-13`?"
+        ]
+    );
+    assert_eq!(
+        findings(
+            CLOUD,
+            "{template: web, placement: seoul, machine: {image: own, cpus: 64}}"
+        ),
+        [
+            "environments/dev.yaml:4:50: no type of the cloud `seoul` has 64 cpus and 1 GiB of memory; ask for less, or add a larger one to its `types`"
+        ]
+    );
+    assert_eq!(
+        findings(CLOUD, "{template: web, placement: seul}"),
+        ["environments/dev.yaml:4:34: no host or cloud is called `seul`; did you mean `seoul`?"]
+    );
+}
+
+#[test]
+fn a_cloud_in_which_no_machine_could_be_reached_is_refused() {
+    let cloud = CLOUD.replace("{sshFrom: [203.0.113.0/24]}", "{reach: public}");
+    assert_eq!(
+        findings(
+            &cloud,
+            "{template: web, placement: seoul, machine: {image: own}}"
+        ),
+        [
+            "clouds/seoul.yaml:8:12: no machine could be reached in this network; name the network that Metrom comes from in `sshFrom`, or your own `securityGroups`"
+        ]
+    );
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let cloud = CLOUD.replace(
+        "  images:",
+        "  credentials: {profile: work}\n  tags: {team: shop, \"metrom:env\": other}\n  images:",
+    );
+    assert_eq!(
+        findings(
+            &cloud,
+            "{template: web, placement: seoul, machine: {image: own}}"
+        ),
+        [
+            "clouds/seoul.yaml:9:26: this profile is not used; write `from: profile` beside it",
+            "clouds/seoul.yaml:10:36: this tag is written by Metrom or by the cloud itself; choose another name for it",
+        ]
+    );
+    let twin = CLOUD.replace("{name: seoul}", "{name: lab}");
+    assert_eq!(
+        findings(&twin, "{template: web, placement: lab}"),
+        [
+            "clouds/seoul.yaml:3:18: another host is called `lab` as well, at hosts/lab.yaml:3:18; rename or remove one of them",
+            "hosts/lab.yaml:3:18: another cloud is called `lab` as well, at clouds/seoul.yaml:3:18; rename or remove one of them",
+        ]
+    );
+}
+
+#[test]
+fn an_image_is_by_id_or_by_owner_and_name() {
+    let cloud = CLOUD.replace(
+        "{id: ami-0123456789abcdef0}",
+        "{id: ami-1, owner: self, name: x}",
+    );
+    let found = findings(
+        &cloud,
+        "{template: web, placement: seoul, machine: {image: own}}",
+    );
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("clouds/seoul.yaml:11:"), "{found:?}");
+}
