@@ -46,7 +46,9 @@ impl Repository {
     }
 
     pub fn write(&self, path: &str, text: &str) {
-        std::fs::write(self.work.join(path), text).unwrap();
+        let path = self.work.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 
     pub fn remove(&self, path: &str) {
