@@ -12,6 +12,8 @@ use crate::port::{Store, StoreError};
 
 #[cfg(feature = "aws")]
 pub mod aws;
+#[cfg(any(feature = "aws", feature = "libvirt"))]
+mod console;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
 
