@@ -38,7 +38,8 @@ is_running() {
     local pid program state
     [ -s "$1" ] && read -r pid program < "$1" && [ -r "/proc/$pid/cmdline" ] || return 1
     read -r _ _ state _ < "/proc/$pid/stat" 2>/dev/null || return 1
-    [ "$state" != Z ] && tr '\0' ' ' < "/proc/$pid/cmdline" | grep -qF -- "$program"
+    # It may end at any moment, which is nobody's error.
+    [ "$state" != Z ] && { tr '\0' ' ' < "/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "$program"
 }
 
 not() { ! "$@"; }
