@@ -2,7 +2,6 @@
 //! answers are lost, requests are throttled, states take time and listings lag. Whatever happens, it
 //! ends with one running machine that has the data.
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,26 +53,43 @@ spec:
   images: {{even: {{id: {AMD64}}}, odd: {{id: {NEWER}}}}}
   types:
     - {{name: t3.nano, cpus: 1, memory: 256MiB}}
-    - {{name: t3.micro, cpus: 2, memory: 512MiB}}
+    - {{name: t3.micro, cpus: 2, memory: 320MiB}}
 "
     )
 }
 
-/// The environment as it is wanted in that round: another image is another machine.
-fn declare(folder: &Path, owner: &str, round: u32) {
-    let image = if round.is_multiple_of(2) {
-        "even"
-    } else {
-        "odd"
-    };
-    let mut environment = String::new();
-    write!(
-        environment,
+/// What is wanted of the machine: at first, then of another image, which takes another machine, and
+/// then larger, which does not.
+const WANTED: [Wanted; 3] = [
+    Wanted(
+        "image: even, cpus: 1, memory: 256MiB, data: 1GiB",
+        AMD64,
+        "t3.nano",
+        "1",
+    ),
+    Wanted(
+        "image: odd, cpus: 1, memory: 256MiB, data: 1GiB",
+        NEWER,
+        "t3.nano",
+        "1",
+    ),
+    Wanted(
+        "image: odd, cpus: 2, memory: 320MiB, data: 2GiB",
+        NEWER,
+        "t3.micro",
+        "2",
+    ),
+];
+
+/// As it is declared, and what comes of it: AMI, type, GiB of data.
+struct Wanted(&'static str, &'static str, &'static str, &'static str);
+
+fn declare(folder: &Path, owner: &str, Wanted(machine, ..): &Wanted) {
+    let environment = format!(
         "apiVersion: metrom.dev/v1\nkind: Environment\nmetadata: {{name: shop}}\nspec:\n  \
          placement: lab\n  template: web\n  update: {{machine: phoenix}}\n  \
-         machine: {{image: {image}, cpus: 1, memory: 256MiB, disk: 1GiB, data: 1GiB}}\n"
-    )
-    .unwrap();
+         machine: {{{machine}, disk: 1GiB}}\n"
+    );
     let files = [
         ("metrom.yaml", repository(owner)),
         ("templates/web/template.yaml", TEMPLATE.to_owned()),
@@ -111,30 +127,31 @@ async fn settle(bed: &Bed, folder: &Path, said: &str) {
     assert!(plan.is_empty() && plan.held.is_empty(), "{said}: {plan}");
 }
 
-/// The data volume, and the machine that has it.
-fn data(volumes: &[Node]) -> (String, String) {
+/// The data volumes among others, such as those that a second machine is tried with.
+fn data(volumes: &[Node]) -> Vec<&Node> {
     let is_data = |v: &&Node| v.tag("metrom:key").is_some_and(|key| key == "volume/data");
-    let found: Vec<_> = volumes.iter().filter(is_data).collect();
-    assert_eq!(found.len(), 1, "one data volume: {volumes:#?}");
-    let holder = found[0].text_at("attachmentSet/item/instanceId");
-    (found[0].text_at("volumeId").to_owned(), holder.to_owned())
+    volumes.iter().filter(is_data).collect()
 }
 
-/// One machine, running, with the one volume, and nothing beside.
-async fn is_whole(bed: &Bed, said: &str) -> String {
+/// One machine as it is wanted, running, with the one volume, and nothing beside.
+async fn is_whole(bed: &Bed, Wanted(_, ami, kind, gib): &Wanted, said: &str) -> String {
     let (machines, volumes) = (bed.instances().await, bed.volumes().await);
     let [machine] = &machines[..] else {
-        panic!("{said}: one machine: {machines:#?}");
+        panic!("{said}: one machine: {machines:?}");
     };
-    assert_eq!(machine.text_at("instanceState/name"), "running", "{said}");
-    let (volume, holder) = data(&volumes);
-    assert_eq!(holder, machine.text_at("instanceId"), "{said}");
+    let paths = ["instanceState/name", "imageId", "instanceType"];
+    let is = paths.map(|path| machine.text_at(path));
+    assert_eq!(is, ["running", *ami, *kind], "{said}");
+    let (data, count) = (data(&volumes), volumes.len());
     assert_eq!(
-        volumes.len(),
-        1,
-        "{said}: nothing is left over: {volumes:#?}"
+        (data.len(), count),
+        (1, 1),
+        "{said}: nothing else is left: {volumes:?}"
     );
-    volume
+    let holder = data[0].text_at("attachmentSet/item/instanceId");
+    assert_eq!(holder, machine.text_at("instanceId"), "{said}");
+    assert_eq!(data[0].text_at("size"), *gib, "{said}");
+    data[0].text_at("volumeId").to_owned()
 }
 
 fn arrange_all(bed: &Bed) {
@@ -145,55 +162,90 @@ fn arrange_all(bed: &Bed) {
         (0.03, Trouble::Refuse(Refusal::throttled())),
         (0.03, Trouble::Refuse(Refusal::internal())),
     ];
+    // What makes something has the most to lose.
+    for call in ["RunInstances", "CreateVolume"] {
+        let often = Often::Chance(0.3);
+        bed.proxy.arrange(On::Action(call), often, Trouble::Lose);
+    }
     for (share, trouble) in troubles {
         let often = Often::Chance(share);
         bed.proxy.arrange(On::Everything, often, trouble);
     }
 }
 
-/// Applies, and dies at some request or gets through before.
-async fn apply_until_killed(bed: &Bed, request: u32) {
-    let folder = bed.folder.path();
-    let reconciler = reconciler(bed, folder).await;
+/// Applies or destroys, and dies at some request or gets through before.
+async fn until_killed(bed: &Bed, goal: Goal, request: u32) {
+    let reconciler = reconciler(bed, bed.folder.path()).await;
     let shop = shop();
+    let work = async {
+        match goal {
+            Goal::Apply => reconciler.apply_until_settled(&shop, Trigger::Person).await,
+            Goal::Destroy => {
+                reconciler
+                    .destroy_until_gone(&shop, DataVolumes::Delete)
+                    .await
+            }
+        }
+    };
     tokio::select! {
         biased;
         () = bed.proxy.at_call(request) => {}
-        _ = reconciler.apply_until_settled(&shop, Trigger::Person) => {}
+        _ = work => {}
     }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Goal {
+    Apply,
+    Destroy,
+}
+
+/// Killed again and again amid all troubles. Nothing is ever made twice: there are at most so many
+/// machines, and one data volume, which is that one as soon as it is known.
+async fn stumbles(bed: &Bed, goal: Goal, chance: &mut StdRng, kept: Option<&str>) -> Vec<u32> {
+    arrange_all(bed);
+    let most = if kept.is_some() { 2 } else { 1 };
+    let mut killed = Vec::new();
+    for _ in 0..KILLS {
+        let request = chance.random_range(1..80);
+        killed.push(request);
+        until_killed(bed, goal, request).await;
+        let (machines, volumes) = (bed.instances().await, bed.volumes().await);
+        let said = format!("killed at {killed:?}: {machines:?} {volumes:?}");
+        assert!(machines.len() <= most, "{said}");
+        assert!(data(&volumes).len() <= 1, "{said}");
+        if let (Some(kept), Goal::Apply) = (kept, goal) {
+            let is_there = data(&volumes).iter().any(|v| v.text_at("volumeId") == kept);
+            assert!(is_there, "{said}");
+        }
+    }
+    bed.proxy.calm();
+    killed
 }
 
 async fn lives(seed: u64) {
     let bed = Bed::with_seed(seed).await;
     let mut chance = StdRng::seed_from_u64(seed);
     bed.proxy.slow(chance.random_range(0..3)).await;
-    bed.proxy
-        .lag(chance.random_range(0..3), chance.random_range(0..2))
-        .await;
+    let (fresh, changed) = (chance.random_range(0..3), chance.random_range(0..2));
+    bed.proxy.lag(fresh, changed).await;
     let mut kept: Option<String> = None;
-    for round in 0..3 {
-        declare(bed.folder.path(), "acme", round);
-        arrange_all(&bed);
-        let mut killed = Vec::new();
-        for _ in 0..KILLS {
-            let request = chance.random_range(1..60);
-            killed.push(request);
-            apply_until_killed(&bed, request).await;
-            let volumes = bed.volumes().await;
-            if let Some(volume) = &kept {
-                assert_eq!(
-                    data(&volumes).0,
-                    *volume,
-                    "seed {seed}, killed at {killed:?}"
-                );
-            }
-        }
-        bed.proxy.calm();
+    for (round, wanted) in WANTED.iter().enumerate() {
+        declare(bed.folder.path(), "acme", wanted);
+        let killed = stumbles(&bed, Goal::Apply, &mut chance, kept.as_deref()).await;
         let said = format!("seed {seed}, round {round}, killed at {killed:?}");
         settle(&bed, bed.folder.path(), &said).await;
-        let volume = is_whole(&bed, &said).await;
+        let volume = is_whole(&bed, wanted, &said).await;
         assert_eq!(kept.get_or_insert(volume.clone()), &volume, "{said}");
     }
+    let killed = stumbles(&bed, Goal::Destroy, &mut chance, None).await;
+    let reconciler = reconciler(&bed, bed.folder.path()).await;
+    let gone = reconciler
+        .destroy_until_gone(&shop(), DataVolumes::Delete)
+        .await;
+    let left = (bed.instances().await.len(), bed.volumes().await.len());
+    let end = gone.last().map(|report| &report.end);
+    assert_eq!(left, (0, 0), "seed {seed}, killed at {killed:?}: {end:?}");
 }
 
 #[tokio::test]
@@ -210,7 +262,7 @@ async fn two_metroms_with_one_account_do_not_see_each_others_environment_as_thei
     let bed = Bed::new().await;
     let folders = ["acme", "globex"].map(|owner| {
         let folder = bed.folder.path().join(owner);
-        declare(&folder, owner, 0);
+        declare(&folder, owner, &WANTED[0]);
         folder
     });
     for folder in &folders {

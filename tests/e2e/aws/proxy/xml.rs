@@ -7,7 +7,7 @@ use quick_xml::Reader;
 use quick_xml::escape::{escape, resolve_predefined_entity};
 use quick_xml::events::{BytesStart, Event};
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Node {
     pub name: String,
     /// As they were written.
@@ -141,5 +141,11 @@ impl fmt::Display for Node {
         }
         children.iter().try_for_each(|child| child.fmt(f))?;
         write!(f, "</{name}>")
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
