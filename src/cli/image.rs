@@ -29,8 +29,8 @@ enum Action {
     Build {
         /// Images [default: all that are declared]
         images: Vec<ImageName>,
-        /// Reads the declarations from this folder as it is, committed or not
-        #[arg(long, value_name = "FOLDER", conflicts_with = "repo")]
+        /// Reads the declarations from this folder as it is, committed or not, instead of the repository
+        #[arg(long, value_name = "FOLDER")]
         from: Option<PathBuf>,
     },
     /// Lists the images on this machine
