@@ -39,7 +39,7 @@ enum Kind {
     Environments,
     #[value(alias = "run")]
     Runs,
-    #[value(alias = "provider", alias = "hosts", alias = "clouds")]
+    #[value(aliases = ["provider", "hosts", "host", "clouds", "cloud"])]
     Providers,
     #[value(alias = "image")]
     Images,
