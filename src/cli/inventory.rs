@@ -1,6 +1,6 @@
 //! `metrom inventory`: everything that lives on the providers, whoever made it.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 
 use super::Global;
@@ -32,6 +32,13 @@ pub async fn run(args: &Inventory, global: &Global) -> Result<Exit> {
     let tick = wiring.viewer().tick(now).await;
     if let Err(error) = &tick.head {
         anstream::eprintln!("{}: {error}", paint(WARN, "warning"));
+    }
+    if let Some(name) = args
+        .providers
+        .iter()
+        .find(|name| !tick.providers.contains_key(name))
+    {
+        bail!("no host or cloud is called `{name}`; `metrom get providers` lists them");
     }
     let mut shown = InventoryView::new(&tick);
     shown.objects.retain(|object| is_asked_for(args, object));

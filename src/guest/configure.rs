@@ -179,15 +179,17 @@ async fn registries(
             format!("{path} is not valid: {e}; correct or remove it"),
         )
     })?;
-    let Some(text) = merged else {
-        return Ok(());
-    };
-    write(op, &op.layout.docker_settings, "daemon.json", text, 0o644).await?;
     let RegistrySpec {
         mirrors,
         insecure,
         logins: _,
     } = &spec.registries;
+    match merged {
+        Some(text) => write(op, &op.layout.docker_settings, "daemon.json", text, 0o644).await?,
+        None if !ours && mirrors.is_empty() && insecure.is_empty() => return Ok(()),
+        // It may have been written by an attempt that was cut off before Docker was told.
+        None => {}
+    }
     // Docker tells the networks among them in other words.
     let hosts = insecure.iter().filter(|registry| !registry.contains('/'));
     let known = mirrors.iter().chain(hosts);

@@ -6,7 +6,7 @@ use super::attach::{attach, meant};
 use super::end;
 use super::fault::Fault;
 use super::link::Link;
-use super::machine::{self, gone, put_mark};
+use super::machine::{self, gone, put_mark, put_unready};
 use super::power;
 use super::tag::Mark;
 use crate::model::{LiveId, Stamp, Subject, Warm};
@@ -54,18 +54,7 @@ async fn finish(link: &Link, id: &LiveId, mark: Mark, volumes: &[Subject]) -> Re
         attach(link, &volume.id, id).await?;
     }
     power::start(link, id).await?;
-    if mark.ready.is_none() {
-        return Ok(());
-    }
-    put_mark(
-        link,
-        id,
-        &Mark {
-            ready: None,
-            ..mark
-        },
-    )
-    .await
+    put_unready(link, id, mark).await
 }
 
 /// Ends a warm machine, if nobody has claimed it.

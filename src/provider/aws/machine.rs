@@ -117,6 +117,15 @@ pub async fn put_mark(link: &Link, id: &LiveId, mark: &Mark) -> Result<(), Fault
     .await
 }
 
+/// Takes off a machine what it was made ready for while it was warm.
+pub async fn put_unready(link: &Link, id: &LiveId, mark: Mark) -> Result<(), Fault> {
+    if mark.ready.is_none() {
+        return Ok(());
+    }
+    let ready = None;
+    put_mark(link, id, &Mark { ready, ..mark }).await
+}
+
 /// Writes tags on a machine or a volume in one call.
 pub async fn put_tags(link: &Link, id: &LiveId, tags: &Tags) -> Result<(), Fault> {
     let asked = link.ec2.create_tags().resources(&id.0);

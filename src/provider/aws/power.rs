@@ -11,7 +11,7 @@ use super::answer::change;
 use super::fault::Fault;
 use super::kind;
 use super::link::Link;
-use super::machine::{foreign, put_mark, require, settled};
+use super::machine::{foreign, put_mark, put_unready, require, settled};
 use super::seen::State;
 use super::tag::Mark;
 use super::wait::{STATE, asked, until, within};
@@ -47,18 +47,7 @@ pub async fn stop(
 ) -> Result<(), Fault> {
     halt(link, id, patience, journal).await?;
     let (_, mark) = require(link, id).await?;
-    if mark.ready.is_none() {
-        return Ok(());
-    }
-    put_mark(
-        link,
-        id,
-        &Mark {
-            ready: None,
-            ..mark
-        },
-    )
-    .await
+    put_unready(link, id, mark).await
 }
 
 /// Lets a machine of ours stand still, and writes down what it was made ready for.
