@@ -11,6 +11,7 @@ use crate::model::{Plan, Risk, Step};
 #[must_use]
 pub fn whole(plan: &Plan) -> String {
     let mut lines = vec![heading(plan)];
+    lines.extend(placement(plan).map(|line| format!("  {line}")));
     lines.extend(plan.steps.iter().map(|step| format!("  {}", line(step))));
     let held = plan.held.iter().map(|held| paint(WARN, held));
     lines.extend(held.map(|line| format!("  {line}")));
@@ -20,6 +21,20 @@ pub fn whole(plan: &Plan) -> String {
 fn heading(plan: &Plan) -> String {
     let revision = paint(FAINT, format!("at {}", plan.revision.short()));
     format!("{} {revision}: {}", paint(BOLD, &plan.env), summary(plan))
+}
+
+/// The place that was chosen of several, where anything is done or held; why nothing can be made, is
+/// among what is held.
+fn placement(plan: &Plan) -> Option<String> {
+    let is_told = !plan.steps.is_empty() || !plan.held.is_empty();
+    let placed = plan
+        .placed
+        .as_ref()
+        .filter(|placed| is_told && placed.unplaced.is_none())?;
+    Some(paint(
+        FAINT,
+        format!("placed on {}: {}", placed.at, placed.because),
+    ))
 }
 
 /// One step, in the colour of what it does.

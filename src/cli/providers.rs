@@ -114,6 +114,7 @@ fn aws_config(name: &ProviderName, cloud: &CloudSpec) -> crate::provider::aws::A
         images: _, // resolved when the machine is
         types,
         tags,
+        only: _,
     } = cloud.clone();
     let types = types.into_iter().map(|declared| InstanceType {
         name: declared.name,
@@ -180,6 +181,7 @@ fn libvirt_config(
         accelerator,
         pool,
         network,
+        only: _,
     } = host;
     let subnet = network.subnet.as_ref().map(|subnet| subnet.parse());
     let subnet = subnet.transpose().map_err(|error| ProviderError::Refused {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::compose::Outline;
 use super::finding::UnitId;
-use super::resolve::Effective;
+use super::resolve::{Effective, Places};
 use super::schema::{
     Drift, EnvironmentSpec, Policies, ProjectSpec, ProviderSpec, RepositorySpec, Retain,
     TemplateSpec,
@@ -186,6 +186,12 @@ impl Catalog {
                 .then(|| format!("it is suspended in {place}")),
             protected: timing.is_protected.then_some(place),
         })
+    }
+
+    /// Where an environment that is good may be, and what it comes to there.
+    #[must_use]
+    pub fn places(&self, env: &EnvName) -> Option<&Places> {
+        Some(&self.effective.get(env)?.places)
     }
 
     /// What is decided by time for an environment that is good, as it is written.

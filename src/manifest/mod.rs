@@ -26,4 +26,5 @@ pub use catalog::{Catalog, Environment, Repository, Rules, StackFiles, Standing,
 pub use difference::{Changed, Difference, What, differences};
 pub use load::{Loader, load};
 pub use render::{Facts, references, render};
+pub use resolve::{Machine, Places};
 pub use schema::Policies;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::Catalog;
-use super::resolve::Effective;
+use super::resolve::{Effective, Machine, Places};
 use super::schema::SourceRepository;
 use crate::model::{
     CheckoutSpec, ComposeSource, ContainersSpec, Desired, EnvName, Key, MachineSpec, Pool,
-    Resource, Revision, Spec, StackSpec, Timestamp, Variable, VolumeSpec, Waking, WakingBy, Wish,
+    ProviderName, Resource, Revision, Spec, StackSpec, Timestamp, Variable, VolumeSpec, Waking,
+    WakingBy, Wish,
 };
 use crate::schedule::{OfficeHours, State};
 
@@ -25,6 +26,10 @@ pub struct Facts {
     pub born: Option<Timestamp>,
     /// What a person wants for a while.
     pub wish: Option<Wish>,
+    /// Where it is to be, of several places where it may be; without it, at the first.
+    pub place: Option<ProviderName>,
+    /// Why nothing of it can be made there now.
+    pub unplaced: Option<String>,
 }
 
 /// The references, as `(url, reference)`, that have to be resolved before an environment is rendered;
@@ -63,24 +68,31 @@ pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -
     if desired.end.is_some_and(|end| end <= now) {
         return desired;
     }
-    let (waking, until) = waking(timing.hours.as_ref(), facts.wish.as_ref(), now);
+    let places = &effective.places;
+    let (waking, until) = waking(places, timing.hours.as_ref(), facts.wish.as_ref(), now);
     desired.waking = waking;
     desired.ignored = timing.ignored.clone();
     desired.update = timing.update;
     desired.until = [until, desired.end].into_iter().flatten().min();
-    desired.provider = Some(effective.machine.provider.clone());
+    let machine = places.at(facts.place.as_ref());
+    desired.provider = Some(machine.provider.clone());
+    desired.elsewhere = places.elsewhere.clone();
+    desired.has_own_data = places.has_own_data;
+    desired.unplaced = facts.unplaced.clone();
     desired.pool = effective.pool.clone();
     match effective.pool {
-        Pool::Member => add_warm(&mut desired, effective),
-        Pool::None | Pool::Claims(_) => add_resources(&mut desired, env, effective, facts),
+        Pool::Member => add_warm(&mut desired, effective, machine),
+        Pool::None | Pool::Claims(_) => {
+            add_resources(&mut desired, env, effective, machine, facts);
+        }
     }
     desired
 }
 
 /// Everything of a machine that can be there before it is known whose it is. It is declared as the
 /// machine of an environment, data volume included, so that both are known to be of one shape.
-fn add_warm(desired: &mut Desired, effective: &Effective) {
-    let machine = machine_spec(effective);
+fn add_warm(desired: &mut Desired, effective: &Effective, machine: &Machine) {
+    let machine = machine_spec(machine);
     let image = Spec::Image(machine.image.clone());
     let mut resources = vec![
         (Key::Image, Resource::new(image, [])),
@@ -101,8 +113,7 @@ fn add_warm(desired: &mut Desired, effective: &Effective) {
     desired.resources.extend(resources);
 }
 
-fn machine_spec(effective: &Effective) -> MachineSpec {
-    let machine = &effective.machine;
+fn machine_spec(machine: &Machine) -> MachineSpec {
     MachineSpec {
         provider: machine.provider.clone(),
         image: machine.image.clone(),
@@ -114,8 +125,9 @@ fn machine_spec(effective: &Effective) -> MachineSpec {
 }
 
 /// Whether the machine is to run, and when that changes next: a person's wish counts while it
-/// lasts, then the office hours.
+/// lasts, then that it is to run nowhere, then the office hours.
 fn waking(
+    places: &Places,
     hours: Option<&OfficeHours>,
     wish: Option<&Wish>,
     now: Timestamp,
@@ -125,8 +137,14 @@ fn waking(
         let is_awake = wish.is_awake;
         return (Waking { is_awake, by }, Some(wish.until));
     }
+    let by = WakingBy::Placement;
+    if places.is_stopped {
+        let is_awake = false;
+        return (Waking { is_awake, by }, None);
+    }
     match hours.map(|hours| hours.at(now)) {
-        None => (Waking::ALWAYS, None),
+        None if places.elsewhere.is_empty() => (Waking::ALWAYS, None),
+        None => (Waking { is_awake: true, by }, None),
         Some(State { is_open, until }) => {
             let by = WakingBy::OfficeHours;
             let is_awake = is_open;
@@ -135,17 +153,22 @@ fn waking(
     }
 }
 
-fn add_resources(desired: &mut Desired, env: &EnvName, effective: &Effective, facts: &Facts) {
+fn add_resources(
+    desired: &mut Desired,
+    env: &EnvName,
+    effective: &Effective,
+    machine: &Machine,
+    facts: &Facts,
+) {
     let volume = Key::Volume(DATA.to_owned());
-    let machine = &effective.machine;
     let mut add = |key: Key, spec: Spec, needs: &[Key]| {
         desired
             .resources
             .insert(key, Resource::new(spec, needs.iter().cloned()));
     };
     add(Key::Image, Spec::Image(machine.image.clone()), &[]);
-    add(volume.clone(), Spec::Volume(volume_spec(effective)), &[]);
-    let spec = machine_spec(effective);
+    add(volume.clone(), Spec::Volume(volume_spec(machine)), &[]);
+    let spec = machine_spec(machine);
     add(Key::Machine, Spec::Machine(spec), &[Key::Image, volume]);
     add(
         Key::Guest,
@@ -180,10 +203,10 @@ fn add_resources(desired: &mut Desired, env: &EnvName, effective: &Effective, fa
     desired.unresolved = unresolved;
 }
 
-fn volume_spec(effective: &Effective) -> VolumeSpec {
+fn volume_spec(machine: &Machine) -> VolumeSpec {
     VolumeSpec {
-        provider: effective.machine.provider.clone(),
-        size_mib: effective.machine.data_mib,
+        provider: machine.provider.clone(),
+        size_mib: machine.data_mib,
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Cause {
     OfficeHours,
     /// A person wants it to be awake, or asleep, for a while.
     Wish,
+    /// It is kept where it is, and is to run at another place.
+    Elsewhere,
     /// Room is needed for what was asked for.
     Room,
     /// It is ready, and nobody needs it yet.
@@ -53,6 +55,7 @@ impl Cause {
             | Self::Phoenix
             | Self::PhoenixFailed
             | Self::OfficeHours
+            | Self::Elsewhere
             | Self::Room
             | Self::Ready
             | Self::Wish => false,
@@ -74,6 +77,7 @@ impl fmt::Display for Cause {
             Self::PhoenixFailed => f.write_str("phoenix failed"),
             Self::OfficeHours => f.write_str("office hours"),
             Self::Wish => f.write_str("asked for"),
+            Self::Elsewhere => f.write_str("it runs elsewhere"),
             Self::Room => f.write_str("room is needed"),
             Self::Ready => f.write_str("ready"),
             Self::Asked => f.write_str("asked to go"),

@@ -28,6 +28,12 @@ pub struct Desired {
     pub pool: Pool,
     /// Fields that may differ without having been declared, by the word that a plan shows.
     pub ignored: BTreeSet<&'static str>,
+    /// What is to be of it at places where it is not to run.
+    pub elsewhere: BTreeMap<ProviderName, Elsewhere>,
+    /// Where it is to run it has data of its own, whatever it has elsewhere.
+    pub has_own_data: bool,
+    /// Why nothing of it can be made where it is to be.
+    pub unplaced: Option<String>,
     /// The instant at which this answer next changes by itself.
     pub until: Option<Timestamp>,
     /// When its first machine was made; `None` before that.
@@ -51,6 +57,18 @@ pub enum WakingBy {
     Default,
     OfficeHours,
     Person,
+    /// It is declared to be stopped where it is.
+    Placement,
+}
+
+/// What is to be of an environment at a place where it is not to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Elsewhere {
+    /// A machine that is there is kept, and is off.
+    Stopped,
+    /// No machine is to be there.
+    Absent,
 }
 
 impl Waking {
@@ -76,6 +94,9 @@ impl Desired {
             update: Update::default(),
             pool: Pool::None,
             ignored: BTreeSet::new(),
+            elsewhere: BTreeMap::new(),
+            has_own_data: false,
+            unplaced: None,
             until: None,
             born: None,
             end: None,

@@ -5,11 +5,12 @@
 //! running begin again. What only a person said of an environment is lost with it: that it is
 //! suspended, and that it was protected while it still had a file.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, Timestamp};
+use super::{Digest, ProviderName, Timestamp};
 
 /// One thing to be remembered; of each kind at most one is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub enum Memo {
     Phoenix(Phoenix),
     /// The plan that a person agreed to, by [`super::Plan::fingerprint`].
     Approved(Digest),
+    /// The attempt to find a place for it.
+    Placing(Placing),
 }
 
 /// What a [`Memo`] is about.
@@ -52,6 +55,7 @@ pub enum MemoKind {
     Announced,
     Phoenix,
     Approved,
+    Placing,
 }
 
 impl Memo {
@@ -68,6 +72,7 @@ impl Memo {
             Self::Announced(_) => MemoKind::Announced,
             Self::Phoenix(_) => MemoKind::Phoenix,
             Self::Approved(_) => MemoKind::Approved,
+            Self::Placing(_) => MemoKind::Placing,
         }
     }
 }
@@ -131,6 +136,16 @@ pub struct Failure {
     pub reason: String,
 }
 
+/// The attempt to find a place for an environment of which nothing lived anywhere when it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placing {
+    pub since: Timestamp,
+    /// The places where one was to be made since then, and none has been seen.
+    pub begun: BTreeSet<ProviderName>,
+    /// The places that had no room for it. A volume that was made there since had no machine ever.
+    pub short: BTreeMap<ProviderName, Failure>,
+}
+
 /// Everything that is remembered of one environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memos {
@@ -144,6 +159,7 @@ pub struct Memos {
     pub announced: Option<Announced>,
     pub phoenix: Option<Phoenix>,
     pub approved: Option<Digest>,
+    pub placing: Option<Placing>,
 }
 
 impl FromIterator<Memo> for Memos {
@@ -161,6 +177,7 @@ impl FromIterator<Memo> for Memos {
                 Memo::Announced(announced) => all.announced = Some(announced),
                 Memo::Phoenix(phoenix) => all.phoenix = Some(phoenix),
                 Memo::Approved(plan) => all.approved = Some(plan),
+                Memo::Placing(placing) => all.placing = Some(placing),
             }
         }
         all

@@ -21,24 +21,24 @@ pub mod text;
 
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
-    Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, FileContent,
-    GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, RegisteredImage, RegistryLogin,
-    RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy, Update, Variable, VolumeSpec,
-    Waking, WakingBy,
+    Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, Elsewhere,
+    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, RegisteredImage,
+    RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy, Update, Variable,
+    VolumeSpec, Waking, WakingBy,
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;
 pub use event::{Event, EventKind};
 pub use intent::{Intent, IntentState, Token};
 pub use key::Key;
-pub use memo::{Announced, Failure, Memo, MemoKind, Memos, Phoenix, Suspension, Wish};
+pub use memo::{Announced, Failure, Memo, MemoKind, Memos, Phoenix, Placing, Suspension, Wish};
 pub use name::{EnvName, ImageName, NameError, OwnerName, ProjectName, ProviderName, TemplateName};
 pub use observed::{
     Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,
     LiveStack, LiveVolume, Object, Observed, Power, Scope, Warm,
 };
 pub use plan::{
-    Action, Beside, GuestAction, Held, Plan, ProviderAction, Risk, Step, StepId, Subject,
+    Action, Beside, GuestAction, Held, Placed, Plan, ProviderAction, Risk, Step, StepId, Subject,
 };
 pub use run::{Class, Outcome, Phase, Run, RunId, RunState, StepRecord, Trigger};
 pub use snapshot::{Entry, RepoPath, Revision, Snapshot};

@@ -98,6 +98,9 @@ pub struct Observed {
     pub warm: Vec<Warm>,
     /// Providers in a gap that had no data of the environment when they were last seen.
     pub seen_without_data: BTreeSet<ProviderName>,
+    /// Data volumes to which nothing was ever written: the machine that they were made for had no
+    /// room.
+    pub fresh: BTreeSet<LiveId>,
 }
 
 impl Observed {

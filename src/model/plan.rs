@@ -21,6 +21,18 @@ pub struct Plan {
     /// The fingerprint that an agreement must name before any of it is done; `None` when none is
     /// needed, or it was given.
     pub awaits: Option<Digest>,
+    /// Which of several places it has, or would have; `None` where only one is declared.
+    pub placed: Option<Placed>,
+}
+
+/// The place that was chosen for an environment of several that are declared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Placed {
+    pub at: ProviderName,
+    /// Why there: what speaks for it, or against the others.
+    pub because: String,
+    /// Why nothing can be made there now, nor at any other place.
+    pub unplaced: Option<String>,
 }
 
 impl Plan {

@@ -37,6 +37,8 @@ pub enum Trigger {
 pub enum Class {
     /// May pass by itself: try again, with growing pauses.
     Transient,
+    /// There is no room: it may pass by itself, and another place may have some.
+    NoRoom,
     /// Will not pass without a person or a change in the files.
     Terminal,
     /// The world has moved since it was looked at: look again at once.

@@ -100,9 +100,8 @@ impl ProviderError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Unreachable { .. } | Self::Unanswered { .. } | Self::Full { .. } => {
-                Class::Transient
-            }
+            Self::Unreachable { .. } | Self::Unanswered { .. } => Class::Transient,
+            Self::Full { .. } => Class::NoRoom,
             Self::Refused { .. } | Self::Foreign { .. } => Class::Terminal,
             Self::Moved { .. } => Class::Conflict,
         }

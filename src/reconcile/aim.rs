@@ -10,6 +10,7 @@ use super::intent::{Reviewed, review};
 use super::keeper;
 use super::observe::{add_guest, add_guest_gap, assemble};
 use super::phoenix::{self, Look, Seat, Stage, Trying};
+use super::place::{self, Roots};
 use super::plan::{Attempt, plan};
 use super::remember::{Writing, announcement, writings};
 use super::second;
@@ -18,8 +19,8 @@ use super::view::{Verdict, Viewer};
 use super::warm;
 use crate::manifest::{Catalog, Facts, references};
 use crate::model::{
-    Announced, Cause, Desired, EnvName, Intent, Memos, Observed, OwnerName, Phoenix, Plan, Pool,
-    Power, Timestamp,
+    Announced, Cause, Desired, EnvName, Intent, Memo, MemoKind, Memos, Observed, OwnerName,
+    Phoenix, Placed, Placing, Plan, Pool, Power, Timestamp,
 };
 use crate::port::{GuestTarget, StoreError};
 use crate::schedule::lifetime;
@@ -44,6 +45,8 @@ pub struct Aim {
     pub(super) returned: Option<Phoenix>,
     /// What people are to be told of its end.
     pub(super) announcement: Option<Announced>,
+    /// The attempt to find a place for it, after this look.
+    pub(super) placing: Option<Placing>,
     /// Notes of creations after this look; to be written by who may.
     pub(super) reviewed: Reviewed,
     /// The revision is the newest that says for sure what should be.
@@ -64,8 +67,24 @@ impl Viewer {
         let memos = self.notes.memos(env).await?;
         let is_current = faults.is_empty() && !matches!(verdict, Verdict::Unwanted(..));
         let prune = prune(tick, env, faults);
+        let intents = self.notes.intents(env).await?;
+        let roots = match &tick.owner {
+            Some(owner) => self.roots(&tick.inventories, (owner, env), &intents, &memos),
+            None => Roots::default(),
+        };
+        let placed = match &verdict {
+            Verdict::Declared(catalog) => self.place(tick, catalog, env, &roots, &memos),
+            Verdict::Gone(_) | Verdict::Unwanted(..) => None,
+        };
         let decided = self
-            .decided(tick, env, verdict, &memos, prune, attempt.at)
+            .decided(
+                tick,
+                env,
+                verdict,
+                (&memos, placed.as_ref()),
+                prune,
+                attempt.at,
+            )
             .await;
         let Some((desired, policy)) = decided else {
             return Err(StoreError {
@@ -83,7 +102,7 @@ impl Viewer {
             .library
             .seen_without_data(&observed, &desired.owner, env);
         self.look_inside(&desired, &mut observed).await;
-        let intents = self.notes.intents(env).await?;
+        observed.fresh = place::fresh(&observed, memos.placing.as_ref());
         let complete = tick.inventories.complete();
         let is_wanted = |key: &_| desired.resources.contains_key(key);
         let reviewed = review(intents, &observed, &complete, is_wanted, tick.at);
@@ -105,6 +124,17 @@ impl Viewer {
             Some(plan) => (plan, policy, None),
             None => self.of_one(&stage, &look, policy).await?,
         };
+        let plan = Plan { placed, ..plan };
+        let placing = match desired.provider {
+            Some(_) if plan.placed.is_some() || !observed.fresh.is_empty() => place::placing(
+                memos.placing.as_ref(),
+                &roots,
+                &plan,
+                &observed.fresh,
+                attempt.at,
+            ),
+            Some(_) | None => None,
+        };
         let pause = [pause, look.until(&stage)].into_iter().flatten().min();
         let has_drifted = policy.drift.is_some() && has_drifted(&desired, &observed);
         let is_hidden = tick.inventories.gaps().next().is_some() || !reviewed.open.is_empty();
@@ -123,6 +153,12 @@ impl Viewer {
             false => Vec::new(),
         };
         writings.extend(look.writing(&stage));
+        if placing != memos.placing {
+            writings.push(match &placing {
+                Some(placing) => Writing::Put(Memo::Placing(placing.clone())),
+                None => Writing::Drop(MemoKind::Placing),
+            });
+        }
         Ok(Aim {
             now: attempt.at,
             until: until(&desired, &policy, pause, attempt.at),
@@ -137,6 +173,7 @@ impl Viewer {
             announcement,
             trying,
             returned,
+            placing,
         })
     }
 
@@ -200,7 +237,7 @@ impl Viewer {
         tick: &Tick,
         env: &EnvName,
         verdict: Verdict,
-        memos: &Memos,
+        (memos, placed): (&Memos, Option<&Placed>),
         prune: Prune,
         now: Timestamp,
     ) -> Option<(Arc<Desired>, Policy)> {
@@ -210,7 +247,11 @@ impl Viewer {
         };
         match verdict {
             Verdict::Declared(catalog) => {
-                let facts = self.facts(tick, &catalog, env, memos).await;
+                let facts = Facts {
+                    place: placed.map(|placed| placed.at.clone()),
+                    unplaced: placed.and_then(|placed| placed.unplaced.clone()),
+                    ..self.facts(tick, &catalog, env, memos).await
+                };
                 let desired = self.library.desired(&catalog, env, tick.at, facts);
                 let is_expired = desired.is_expired();
                 let rules = catalog.rules(env)?;

@@ -20,7 +20,7 @@ pub fn pause_after(class: Class, failures: u32, env: &EnvName) -> Duration {
     let doublings = failures.saturating_sub(1).min(10);
     let growing = FIRST.saturating_mul(1 << doublings).min(LONGEST);
     match class {
-        Class::Transient => spread(growing, env, failures),
+        Class::Transient | Class::NoRoom => spread(growing, env, failures),
         // Conflicts that go on are no longer news of a moving world.
         Class::Conflict if failures <= 3 => CONFLICT,
         Class::Conflict => spread(growing, env, failures),

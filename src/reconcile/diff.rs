@@ -16,8 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{compare, keeper, warm};
 use crate::model::{
-    Cause, Change, CheckoutSpec, Desired, Effect, FieldChange, Key, Live, LiveCheckout, LiveId,
-    MachineSpec, Observed, Pool, Power, Resource, Scope, Spec, WakingBy,
+    Cause, Change, CheckoutSpec, Desired, Effect, Elsewhere, FieldChange, Key, Live, LiveCheckout,
+    LiveId, MachineSpec, Observed, Pool, Power, Resource, Scope, Spec, WakingBy,
 };
 
 /// Everything that is not as it should be: what is declared in the order in which it is made, then
@@ -34,6 +34,7 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         false => asleep(desired, observed).into_iter().collect(),
     };
     all.extend(undeclared(desired, observed));
+    all.extend(runs_elsewhere(desired, observed));
     all.extend(duplicates(desired, observed));
     all
 }
@@ -61,17 +62,38 @@ fn differences(desired: &Desired, observed: &Observed) -> Vec<Change> {
 fn asleep(desired: &Desired, observed: &Observed) -> Option<Change> {
     let live = keeper::machine(desired, observed)?;
     let power = live.fields.as_machine()?.power;
-    (power != Power::Stopped).then(|| Change {
+    (power != Power::Stopped).then(|| stop(live, power, by_waking(desired.waking.by)))
+}
+
+fn stop(live: &Live, power: Power, cause: Cause) -> Change {
+    Change {
         key: Key::Machine,
         id: Some(live.id.clone()),
-        cause: by_waking(desired.waking.by),
+        cause,
         fields: vec![FieldChange {
             field: compare::POWER,
             from: power.to_string(),
             to: Power::Stopped.to_string(),
             effect: Effect::InPlace,
         }],
-    })
+    }
+}
+
+/// Machines that are kept at other places and are to be off there.
+fn runs_elsewhere(desired: &Desired, observed: &Observed) -> Vec<Change> {
+    let machines = observed.live.get(&Key::Machine).into_iter().flatten();
+    let kept = machines.filter(|live| {
+        let state = live
+            .provider
+            .as_ref()
+            .and_then(|p| desired.elsewhere.get(p));
+        live.stamp.is_some() && state == Some(&Elsewhere::Stopped)
+    });
+    let running = kept.filter_map(|live| {
+        let power = live.fields.as_machine()?.power;
+        (power != Power::Stopped).then(|| stop(live, power, Cause::Elsewhere))
+    });
+    running.collect()
 }
 
 /// Why a machine is started or stopped that is otherwise as declared.
@@ -80,6 +102,7 @@ pub(super) fn by_waking(by: WakingBy) -> Cause {
         WakingBy::Default => Cause::Drifted,
         WakingBy::OfficeHours => Cause::OfficeHours,
         WakingBy::Person => Cause::Wish,
+        WakingBy::Placement => Cause::SpecChanged,
     }
 }
 
@@ -268,7 +291,15 @@ fn undeclared(desired: &Desired, observed: &Observed) -> Vec<Change> {
         let is_elsewhere = desired.provider.is_some() && live.provider != desired.provider;
         let is_declared = desired.resources.contains_key(key) && !is_elsewhere;
         let is_ours = live.stamp.is_some() && live.provider.is_some();
-        is_ours && !is_declared && !desired.unresolved.contains_key(key)
+        let place = live
+            .provider
+            .as_ref()
+            .and_then(|p| desired.elsewhere.get(p));
+        let is_kept = match (key, place) {
+            (Key::Machine, Some(Elsewhere::Absent)) | (_, None) => false,
+            (_, Some(Elsewhere::Stopped | Elsewhere::Absent)) => true,
+        };
+        is_ours && !is_kept && !is_declared && !desired.unresolved.contains_key(key)
     };
     let claims = observed.live.iter().rev();
     claims

@@ -125,9 +125,10 @@ impl Gate<'_> {
         let suspended = self.policy.suspended.clone();
         suspended
             .or_else(|| self.protected(change))
-            .or_else(|| match change.cause.is_removal() {
-                true => self.objection_to_removal(change),
-                false => self.objection_to_change(change),
+            .or_else(|| match change.cause {
+                Cause::Elsewhere => self.objection_to_rest(change),
+                _ if change.cause.is_removal() => self.objection_to_removal(change),
+                _ => self.objection_to_change(change),
             })
     }
 
@@ -167,9 +168,11 @@ impl Gate<'_> {
             .or_else(|| self.only_reported(change))
             .or_else(|| self.waits(change))
             .or_else(|| self.provider_gap(change))
+            .or_else(|| self.unplaced(change))
             .or_else(|| self.no_room(change))
             .or_else(|| self.foreign(change))
             .or_else(|| self.under_way(change))
+            .or_else(|| self.data_uncarried(change))
             .or_else(|| self.data_elsewhere(change))
             .or_else(|| self.data_unseen(change))
             .or_else(|| self.data_unlisted(change))
@@ -191,6 +194,7 @@ impl Gate<'_> {
             ));
         }
         match &change.key {
+            Key::Volume(_) if self.observed.fresh.contains(&live.id) => None,
             Key::Volume(_) => self.data_is_kept(change),
             // A second one is not needed, whatever becomes of the first.
             Key::Machine if change.cause == Cause::Duplicate => None,
@@ -204,6 +208,18 @@ impl Gate<'_> {
             | Key::Checkout(_)
             | Key::Stack => None,
         }
+    }
+
+    /// What is kept elsewhere runs on until it is sure that it can run where it is to be.
+    fn objection_to_rest(&self, change: &Change) -> Option<String> {
+        let scope = Scope::Provider(self.live(change)?.provider.clone()?);
+        let gap = self.observed.gap(&scope).map(|gap| gap.reason.clone());
+        gap.or_else(|| {
+            let place = self.desired.provider.as_ref()?;
+            self.blocked
+                .contains(&Key::Machine)
+                .then(|| format!("it runs on until it can run on {place}"))
+        })
     }
 
     /// Data that is still declared somewhere is never deleted by a sync, whatever the policy.
@@ -245,6 +261,13 @@ impl Gate<'_> {
             "{}; nothing is changed there meanwhile",
             gap.reason
         ))
+    }
+
+    /// No place that is named for it has room.
+    fn unplaced(&self, change: &Change) -> Option<String> {
+        let is_of_place = matches!(change.key, Key::Machine | Key::Volume(_));
+        let is_made = is_of_place && change.cause == Cause::Missing;
+        self.desired.unplaced.clone().filter(|_| is_made)
     }
 
     /// What nobody needs yet is only made where there is room for it.
@@ -300,6 +323,33 @@ impl Gate<'_> {
         })
     }
 
+    /// Of two places with data nobody knows which has the latest, and to carry it from one to the
+    /// other is not possible yet.
+    fn data_uncarried(&self, change: &Change) -> Option<String> {
+        let is_started = change.key == Key::Machine && self.desired.waking.is_awake;
+        let is_new_volume = matches!(change.key, Key::Volume(_)) && change.cause == Cause::Missing;
+        let here = self.desired.provider.as_ref()?;
+        if self.desired.has_own_data || !(is_started || is_new_volume) {
+            return None;
+        }
+        let claims = self.observed.live.iter();
+        let mut volumes = claims
+            .filter(|(key, _)| matches!(key, Key::Volume(_)))
+            .flat_map(|(_, claims)| claims)
+            .filter(|live| live.stamp.is_some());
+        let there = volumes.find_map(|live| {
+            let provider = live.provider.as_ref()?;
+            self.desired
+                .elsewhere
+                .contains_key(provider)
+                .then_some(provider)
+        })?;
+        Some(format!(
+            "its data is on {there}, and Metrom cannot carry data from one place to another yet; \
+             write `state: running` for {there}, or `data: own` for {here} if it needs none of it"
+        ))
+    }
+
     /// A new machine elsewhere would come up with an empty volume, which looks like lost data.
     fn data_elsewhere(&self, change: &Change) -> Option<String> {
         let is_new_volume = matches!(change.key, Key::Volume(_)) && change.cause == Cause::Missing;
@@ -308,7 +358,12 @@ impl Gate<'_> {
             .live
             .get(&change.key)
             .filter(|_| is_new_volume)?;
-        let live = claims.iter().find(|live| live.stamp.is_some())?;
+        let is_data = |live: &&Live| {
+            let place = live.provider.as_ref();
+            let is_kept = place.is_some_and(|place| self.desired.elsewhere.contains_key(place));
+            live.stamp.is_some() && !is_kept && !self.observed.fresh.contains(&live.id)
+        };
+        let live = claims.iter().find(is_data)?;
         let (env, provider) = (&self.desired.env, live.provider.as_ref()?);
         Some(format!(
             "its data is on {provider} and is not moved by itself; declare `placement: {provider}` \
@@ -332,7 +387,9 @@ impl Gate<'_> {
         }
         let is_elsewhere = |scope: &Scope| match scope {
             Scope::Provider(provider) => {
-                provider != here && !self.observed.seen_without_data.contains(provider)
+                let is_own =
+                    self.desired.has_own_data && self.desired.elsewhere.contains_key(provider);
+                provider != here && !is_own && !self.observed.seen_without_data.contains(provider)
             }
             Scope::Guest => false,
         };
@@ -461,6 +518,7 @@ pub(super) fn what(change: &Change) -> String {
         Cause::Missing => "create",
         Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => "delete",
         Cause::OfficeHours | Cause::Wish => "start or stop",
+        Cause::Elsewhere => "stop",
         Cause::Ready => "pause",
         Cause::Room => "give back",
         Cause::Phoenix | Cause::PhoenixFailed => "make a second one",

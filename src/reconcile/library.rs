@@ -108,16 +108,27 @@ impl Library {
         owner: &OwnerName,
         env: &EnvName,
     ) -> BTreeSet<ProviderName> {
-        let (seen, whose) = (hold(&self.seen), (owner.clone(), env.clone()));
         let hidden = observed.gaps.iter().filter_map(|gap| match &gap.scope {
-            Scope::Provider(provider) => Some(provider),
+            Scope::Provider(provider) => Some(provider.clone()),
             Scope::Guest => None,
         });
+        self.empty_when_seen(&hidden.collect(), owner, env)
+    }
+
+    /// The same, of these providers.
+    #[must_use]
+    pub fn empty_when_seen(
+        &self,
+        hidden: &BTreeSet<ProviderName>,
+        owner: &OwnerName,
+        env: &EnvName,
+    ) -> BTreeSet<ProviderName> {
+        let (seen, whose) = (hold(&self.seen), (owner.clone(), env.clone()));
         let had_none = |provider: &&ProviderName| {
             let seen = seen.get(*provider);
             seen.is_some_and(|seen| !seen.data_of.contains(&whose))
         };
-        hidden.filter(had_none).cloned().collect()
+        hidden.iter().filter(had_none).cloned().collect()
     }
 }
 

@@ -4,7 +4,7 @@
 //! (with [`compare`] field by field and [`keeper`] for several claims), [`gate`] what may not be
 //! done, [`order`] which steps it takes, [`plan`] all of that in one call; [`phoenix`] says when a
 //! second machine is tried instead, [`second`] in which steps; [`warm`] which machine made ahead is
-//! claimed; [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which
+//! claimed; [`place`] which of several places an environment is given; [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which
 //! environment is next.
 //!
 //! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
@@ -30,6 +30,8 @@ pub mod observe;
 pub mod onlook;
 pub mod order;
 pub mod phoenix;
+pub mod place;
+mod places;
 pub mod plan;
 pub mod queue;
 pub mod remember;

@@ -104,6 +104,17 @@ impl Inventories {
             .collect()
     }
 
+    /// What is live of an environment, and where.
+    pub(super) fn of_environment(
+        &self,
+        owner: &OwnerName,
+        env: &EnvName,
+    ) -> impl Iterator<Item = (&Object, &ProviderName)> {
+        let places = self.stamped.get(&(owner.clone(), env.clone()));
+        let places = places.into_iter().flatten();
+        places.map(|place| self.live_at(place))
+    }
+
     /// The warm machines of that owner on a provider.
     pub(super) fn warm(
         &self,

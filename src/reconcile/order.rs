@@ -35,14 +35,20 @@ pub fn steps(
         ready: BTreeMap::new(),
         made: BTreeMap::new(),
     };
-    let (removals, declared): (Vec<&Change>, Vec<&Change>) =
-        changes.iter().partition(|change| change.cause.is_removal());
+    let (elsewhere, here): (Vec<&Change>, Vec<&Change>) = changes
+        .iter()
+        .partition(|change| change.cause == Cause::Elsewhere);
+    let (removals, declared): (Vec<&Change>, Vec<&Change>) = here
+        .into_iter()
+        .partition(|change| change.cause.is_removal());
     match &desired.provider {
         Some(provider) if desired.waking.is_awake => order.declared(&declared, provider),
         Some(_) => order.asleep(&declared),
         None => {}
     }
-    order.removals(&removals);
+    let up: After = order.steps.iter().map(|step| step.id).collect();
+    order.removals(&removals, &up);
+    order.rest_elsewhere(&elsewhere, &up);
     order.steps
 }
 
@@ -273,8 +279,25 @@ impl<'a> Order<'a> {
         }
     }
 
-    /// Machines go before the volumes that they hold.
-    fn removals(&mut self, changes: &[&'a Change]) {
+    /// Machines at other places are stopped once the environment is up where it is to run.
+    fn rest_elsewhere(&mut self, changes: &[&'a Change], up: &After) {
+        for change in changes {
+            let Some(live) = self.live(change) else {
+                continue;
+            };
+            let Some(provider) = live.provider.clone() else {
+                continue;
+            };
+            let id = live.id.clone();
+            let action = ProviderAction::StopMachine { id };
+            let action = Action::Provider { provider, action };
+            self.push((*change).into(), action, Risk::Disruptive, up.clone());
+        }
+    }
+
+    /// Machines go before the volumes that they hold; those at places that it is carried away from,
+    /// when it is up where it is to run.
+    fn removals(&mut self, changes: &[&'a Change], up: &After) {
         let mut ended = After::new();
         for change in changes {
             let Some(live) = self.live(change) else {
@@ -286,7 +309,10 @@ impl<'a> Order<'a> {
             let id = live.id.clone();
             match change.key {
                 Key::Machine => {
-                    let after = self.farewell(change, live, changes);
+                    let mut after = self.farewell(change, live, changes);
+                    if self.desired.elsewhere.contains_key(&provider) {
+                        after.extend(up);
+                    }
                     let action = ProviderAction::DeleteMachine { id };
                     let action = Action::Provider { provider, action };
                     ended.insert(self.push((*change).into(), action, Risk::Destructive, after));

@@ -81,6 +81,7 @@ pub(super) fn finished(
         steps,
         held,
         awaits: None,
+        placed: None,
     };
     agreed(plan, policy)
 }
@@ -111,5 +112,6 @@ fn agreed(plan: Plan, policy: &Policy) -> Plan {
         steps: Vec::new(),
         held,
         awaits: Some(fingerprint),
+        placed: None,
     }
 }

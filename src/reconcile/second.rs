@@ -42,6 +42,7 @@ pub fn alone(observed: &Observed, machine: Option<&Live>) -> Observed {
             .collect(),
         missing: observed.missing.clone(),
         images: observed.images.clone(),
+        fresh: observed.fresh.clone(),
         free_memory_mib: observed.free_memory_mib,
         warm: warm::not_to_be_claimed(&observed.warm),
         seen_without_data: observed.seen_without_data.clone(),
@@ -366,6 +367,7 @@ fn give_back(moves: &mut Moves, look: &Look, pair: &Pair) {
 fn rest(moves: &mut Moves, look: &Look, pair: &Pair) {
     moves.cause = match look.desired.waking.by {
         WakingBy::Person => Cause::Wish,
+        WakingBy::Placement => Cause::SpecChanged,
         WakingBy::OfficeHours | WakingBy::Default => Cause::OfficeHours,
     };
     for live in [pair.old, pair.new] {

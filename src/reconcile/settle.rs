@@ -56,7 +56,7 @@ impl Reconciler {
                     continue;
                 }
                 End::Applied | End::Failed(Class::Conflict, _) => Some(Duration::ZERO),
-                End::Failed(Class::Transient, _) => Some(RETRY_PAUSE),
+                End::Failed(Class::Transient | Class::NoRoom, _) => Some(RETRY_PAUSE),
             };
             reports.push(report);
             match pause {

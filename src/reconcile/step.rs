@@ -265,7 +265,9 @@ async fn create(
             Ok(made.id)
         }
         Err(error) => {
-            if error.is_certain() && before.is_none() {
+            // Had an earlier attempt been done, the provider would have recognised its token.
+            let is_full = matches!(error, ProviderError::Full { .. });
+            if error.is_certain() && (before.is_none() || is_full) {
                 hands.store.drop_intent(token).await?;
             }
             Err(error.into())

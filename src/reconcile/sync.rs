@@ -9,6 +9,7 @@ use super::apply::{Hands, Outcomes, apply, chain};
 use super::gate::DataVolumes;
 use super::library::Library;
 use super::onlook::{News, Nobody, Onlooker, announce};
+use super::place;
 use super::plan::Attempt;
 use super::remember::Writing;
 use super::restore::RestoreError;
@@ -256,6 +257,7 @@ impl Reconciler {
         }
         let end = end(&aim.plan, &outcomes);
         self.give_up(env, aim, &outcomes).await?;
+        self.pass_over(env, aim, &outcomes).await?;
         if let (Some(memo), End::Applied) = (&aim.returned, &end) {
             let memo = Memo::Phoenix(memo.clone());
             self.ports.store.put_memo(env, &memo).await?;
@@ -303,6 +305,25 @@ impl Reconciler {
         };
         let memo = Memo::Phoenix(failed);
         self.ports.store.put_memo(env, &memo).await
+    }
+
+    /// A place that had no room for a new environment is remembered: another one may have some.
+    async fn pass_over(
+        &self,
+        env: &EnvName,
+        aim: &Aim,
+        outcomes: &Outcomes,
+    ) -> Result<(), StoreError> {
+        let now = self.ports.clock.now();
+        let before = aim.placing.as_ref();
+        let after = before.and_then(|p| place::without_room(p, &aim.plan, outcomes, now));
+        match after {
+            Some(placing) => {
+                let memo = Memo::Placing(placing);
+                self.ports.store.put_memo(env, &memo).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Writes what the next look needs of this one.
@@ -477,7 +498,8 @@ fn end(plan: &Plan, outcomes: &Outcomes) -> End {
     let gravity = |class: &Class| match class {
         Class::Conflict => 0,
         Class::Transient => 1,
-        Class::Terminal => 2,
+        Class::NoRoom => 2,
+        Class::Terminal => 3,
     };
     match failures.max_by_key(|(class, _)| gravity(class)) {
         Some((class, message)) => End::Failed(class, message),

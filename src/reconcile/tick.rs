@@ -7,7 +7,7 @@ use super::allow::Exodus;
 use super::observe::Inventories;
 use crate::manifest::Catalog;
 use crate::manifest::schema::ProviderSpec;
-use crate::model::{OwnerName, ProviderName, Revision, Timestamp};
+use crate::model::{EnvName, OwnerName, Placed, ProviderName, Revision, Timestamp};
 use crate::port::{Refs, SourceError};
 
 /// What the repository said and what the providers showed at one instant.
@@ -24,7 +24,17 @@ pub struct Tick {
     pub owner: Option<OwnerName>,
     /// Whose machines are to go, when that is known.
     pub exodus: Exodus,
+    /// The places of environments that may have one of several and live nowhere yet.
+    pub(super) placed: BTreeMap<EnvName, Placed>,
     pub(super) refs: References,
+}
+
+impl Tick {
+    /// Whether that is what the repository says now.
+    pub(super) fn is_head(&self, catalog: &Catalog) -> bool {
+        let head = self.head.as_ref().ok();
+        head.is_some_and(|head| head.revision == catalog.revision)
+    }
 }
 
 /// Commits of branches and tags of other repositories, each asked for once in a tick.

@@ -90,9 +90,12 @@ impl Viewer {
             .map(|(name, spec)| self.inventory(name, spec));
         let inventories = Inventories::new(join_all(asked).await);
         self.library.remember(&inventories, at);
-        let exodus = match (&head, &owner) {
-            (Ok(catalog), Some(owner)) => self.exodus(catalog, owner, &inventories, at).await,
-            (Err(_), _) | (_, None) => Exodus::default(),
+        let (exodus, placed) = match (&head, &owner) {
+            (Ok(catalog), Some(owner)) => (
+                self.exodus(catalog, owner, &inventories, at).await,
+                self.placed(catalog, owner, &inventories, at).await,
+            ),
+            (Err(_), _) | (_, None) => Default::default(),
         };
         Tick {
             at,
@@ -101,6 +104,7 @@ impl Viewer {
             providers,
             owner,
             exodus,
+            placed,
             refs: References::default(),
         }
     }

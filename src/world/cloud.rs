@@ -25,6 +25,8 @@ pub struct Thing {
     pub inside: Inside,
     /// What is written on a volume.
     pub content: u64,
+    /// A machine had this volume at some time.
+    pub(super) was_used: bool,
     /// The first inventory whose listing shows it.
     pub(super) listed_from: u64,
 }
@@ -39,6 +41,8 @@ pub(super) struct Cloud {
     /// `None`: it has no end.
     pub free_memory_mib: Option<u64>,
     pub tokens: BTreeMap<Token, LiveId>,
+    /// So many machines cannot be made, because there is no room.
+    pub full: u32,
     /// Calls for which it cannot be reached.
     pub cut_off: u32,
     /// Held during a call.
@@ -56,10 +60,18 @@ impl Cloud {
             missing: BTreeSet::from(["network".to_owned(), "pool".to_owned()]),
             free_memory_mib: None,
             tokens: BTreeMap::new(),
+            full: 0,
             cut_off: 0,
             turn: Arc::default(),
             inventories: 0,
         }
+    }
+
+    /// Whether there is no room for this machine.
+    pub fn is_full(&mut self) -> bool {
+        let is = self.full > 0;
+        self.full = self.full.saturating_sub(1);
+        is
     }
 
     /// Whether this call does not get through.
@@ -74,6 +86,7 @@ impl Cloud {
             object,
             inside: Inside::default(),
             content: 0,
+            was_used: false,
             listed_from: 0,
         };
         self.things.insert(thing.object.id.clone(), thing);
@@ -92,19 +105,20 @@ impl Cloud {
             object,
             inside,
             content: 0,
+            was_used: false,
             listed_from: self.inventories + u64::from(lag) + 1,
         };
         self.things.insert(thing.object.id.clone(), thing);
     }
 
     /// Ends a thing, that listings go on to show for a while.
-    pub fn end(&mut self, id: &LiveId, lag: u32) -> Option<Object> {
+    pub fn end(&mut self, id: &LiveId, lag: u32) -> Option<Thing> {
         let thing = self.things.remove(id)?;
         if thing.listed_from <= self.inventories {
             let until = self.inventories + u64::from(lag);
             self.ghosts.push((thing.object.clone(), until));
         }
-        Some(thing.object)
+        Some(thing)
     }
 
     pub fn inventory(&mut self, provider: &ProviderName, hidden: Option<u32>) -> Inventory {
@@ -170,8 +184,14 @@ impl Cloud {
         self.things.values().filter(has).map(|thing| &thing.object)
     }
 
-    /// Starts a machine, which gets an address by it.
+    /// Starts a machine, which gets an address by it and may write to its volumes.
     pub fn start(&mut self, id: &LiveId) {
+        let volumes = self.machine(id).map(|machine| machine.volumes.clone());
+        for volume in volumes.into_iter().flatten() {
+            if let Some(thing) = self.things.get_mut(&volume) {
+                thing.was_used = true;
+            }
+        }
         let number = u32::try_from(self.things.len()).unwrap_or(0);
         if let Some(machine) = self.machine_mut(id) {
             machine.power = Power::Running;

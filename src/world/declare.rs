@@ -28,6 +28,10 @@ pub struct Declared {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     pub placement: ProviderName,
+    /// Another place where it may be instead.
+    pub also: Option<ProviderName>,
+    /// Its whole `placement`, instead of these two.
+    pub stated: Option<String>,
     pub cpus: u32,
     pub memory_mib: u64,
     pub disk_gib: u64,
@@ -48,6 +52,8 @@ impl Environment {
     pub fn on(placement: &ProviderName) -> Self {
         Self {
             placement: placement.clone(),
+            also: None,
+            stated: None,
             cpus: 2,
             memory_mib: 1024,
             disk_gib: 8,
@@ -166,17 +172,16 @@ const TEMPLATE: &str = "apiVersion: metrom.dev/v1\nkind: Template\nmetadata: {na
 impl Environment {
     fn yaml(&self, name: &EnvName) -> String {
         let template = if self.is_broken { "wbe" } else { "web" };
+        let placement = match (&self.stated, &self.also) {
+            (Some(stated), _) => stated.clone(),
+            (None, Some(also)) => format!("placement: [{}, {also}]", self.placement),
+            (None, None) => format!("placement: {}", self.placement),
+        };
         let mut text = format!(
             "apiVersion: metrom.dev/v1\nkind: Environment\nmetadata: {{name: {name}}}\nspec:\n  \
-             placement: {}\n  template: {template}\n  parameters: {{LEVEL: {}}}\n  \
+             {placement}\n  template: {template}\n  parameters: {{LEVEL: {}}}\n  \
              machine: {{image: {}, cpus: {}, memory: {}MiB, disk: {}GiB, data: {}GiB}}\n",
-            self.placement,
-            self.level,
-            self.image,
-            self.cpus,
-            self.memory_mib,
-            self.disk_gib,
-            self.data_gib
+            self.level, self.image, self.cpus, self.memory_mib, self.disk_gib, self.data_gib
         );
         if let Some(url) = &self.source {
             let _ = writeln!(

@@ -10,6 +10,8 @@ pub struct Faults {
     pub unreachable: u32,
     /// No answer: it was done or not, by chance.
     pub unanswered: u32,
+    /// A machine cannot be made, because there is no room.
+    pub full: u32,
     /// An inventory is partial and says so.
     pub partial: u32,
     /// A listing shows what was made or ended only after up to this many later inventories.
@@ -25,6 +27,7 @@ impl Faults {
     pub const ALL: Self = Self {
         unreachable: 6,
         unanswered: 10,
+        full: 8,
         partial: 8,
         lag: 2,
         silent: 10,
@@ -35,6 +38,7 @@ impl Faults {
     pub const LAG: Self = Self {
         unreachable: 0,
         unanswered: 0,
+        full: 0,
         partial: 0,
         lag: 2,
         silent: 0,

@@ -144,7 +144,7 @@ impl World {
         cloud.map(cloud::Cloud::truth).unwrap_or_default()
     }
 
-    /// Volumes that were ended, ever.
+    /// Volumes that were ended, ever, of those that a machine had at some time.
     #[must_use]
     pub fn deleted_volumes(&self) -> Vec<Object> {
         self.state().deleted_volumes.clone()
@@ -194,6 +194,13 @@ impl World {
     pub fn leave_memory(&self, provider: &ProviderName, mib: Option<u64>) {
         if let Some(cloud) = self.state().clouds.get_mut(provider) {
             cloud.free_memory_mib = mib;
+        }
+    }
+
+    /// So many further machines cannot be made there, because there is no room.
+    pub fn fill(&self, provider: &ProviderName, machines: u32) {
+        if let Some(cloud) = self.state().clouds.get_mut(provider) {
+            cloud.full = machines;
         }
     }
 

@@ -175,6 +175,15 @@ impl Site<'_> {
             let reason = format!("its volume is attached to {}", user.id);
             return Err(self.refused("create a machine", &reason));
         }
+        let percent = self.state.dice.faults.full;
+        if self.state.dice.happens(percent) || self.cloud().is_full() {
+            self.cloud().tokens.remove(token);
+            return Err(ProviderError::Full {
+                provider: self.provider.clone(),
+                doing: "create a machine".to_owned(),
+                reason: "all its capacity is in use".to_owned(),
+            });
+        }
         let machine = LiveMachine {
             power: Power::Stopped,
             cpus: spec.cpus,
@@ -342,8 +351,9 @@ impl Site<'_> {
             return Err(self.refused("delete a volume", "a machine uses it"));
         }
         let lag = self.lag();
-        if let Some(object) = self.cloud().end(id, lag) {
-            self.state.deleted_volumes.push(object);
+        let ended = self.cloud().end(id, lag);
+        if let Some(thing) = ended.filter(|thing| thing.was_used) {
+            self.state.deleted_volumes.push(thing.object);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ mod cases;
 mod cloud;
 mod compose;
 mod load;
+mod place;
 mod reference;
 mod render;
 mod scaffold;

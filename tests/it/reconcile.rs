@@ -8,6 +8,7 @@ mod guards;
 mod library;
 mod live;
 mod phoenix;
+mod place;
 mod restore;
 mod serve;
 mod stories;

@@ -387,6 +387,7 @@ fn asleep(desired: &Desired) -> Option<String> {
     let is_asleep = desired.provider.is_some() && !desired.waking.is_awake;
     is_asleep.then(|| match desired.waking.by {
         WakingBy::OfficeHours => "outside its office hours".to_owned(),
+        WakingBy::Placement => "its placement says so".to_owned(),
         WakingBy::Person | WakingBy::Default => "a person wants it to sleep".to_owned(),
     })
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Effect, FieldChange, Held, Plan, Risk, Step};
+use crate::model::{Effect, FieldChange, Held, Placed, Plan, Risk, Step};
 
 /// Everything that would be done to one environment, and what would not and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -14,8 +14,21 @@ pub struct PlanView {
     pub fingerprint: String,
     /// The fingerprint that an agreement must name before any of it is done.
     pub awaits: Option<String>,
+    /// Which of several places it has, or would have; absent where only one is declared.
+    pub placement: Option<PlacementView>,
     pub steps: Vec<PlannedStep>,
     pub held: Vec<HeldView>,
+}
+
+/// The place that was chosen of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct PlacementView {
+    /// The host or the cloud.
+    pub provider: String,
+    /// Why, for people: what speaks for it, or against the others.
+    pub because: String,
+    /// Why nothing can be made there now, nor at any other place.
+    pub unplaced: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -60,14 +73,31 @@ impl From<&Plan> for PlanView {
             steps,
             held,
             awaits,
+            placed,
         } = plan;
         Self {
             environment: env.to_string(),
             revision: revision.to_string(),
             fingerprint: plan.fingerprint().to_string(),
             awaits: awaits.as_ref().map(ToString::to_string),
+            placement: placed.as_ref().map(PlacementView::from),
             steps: steps.iter().map(PlannedStep::from).collect(),
             held: held.iter().map(HeldView::from).collect(),
+        }
+    }
+}
+
+impl From<&Placed> for PlacementView {
+    fn from(placed: &Placed) -> Self {
+        let Placed {
+            at,
+            because,
+            unplaced,
+        } = placed;
+        Self {
+            provider: at.to_string(),
+            because: because.clone(),
+            unplaced: unplaced.clone(),
         }
     }
 }

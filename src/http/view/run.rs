@@ -158,6 +158,7 @@ fn trigger_word(trigger: Trigger) -> &'static str {
 fn class_word(class: Class) -> &'static str {
     match class {
         Class::Transient => "transient",
+        Class::NoRoom => "no_room",
         Class::Terminal => "terminal",
         Class::Conflict => "conflict",
     }

@@ -1,19 +1,22 @@
 //! The machine of an environment: where it is made, of which image, and how large.
 
 use super::super::finding::meant;
-use super::super::schema::{EnvironmentSpec, MachineShape, RepositorySpec};
+use super::super::schema::{CloudSpec, EnvironmentSpec, MachineShape, RepositorySpec};
+use super::place::Place;
+use super::placement::Places;
 use super::{Machine, Resolver};
 use crate::model::text::mib;
 use crate::model::{ImageName, ImageOrigin, ImageSpec};
 
-impl Resolver<'_, '_> {
-    /// What the machine comes to; `None` when its place or an image is missing.
-    pub(super) fn machine(
+impl<'a> Resolver<'a, '_> {
+    /// What the machine comes to at each place where it may be; `None` when a place or an image is
+    /// missing.
+    pub(super) fn machines(
         &mut self,
         spec: &EnvironmentSpec,
         template: Option<&MachineShape>,
         repository: Option<&RepositorySpec>,
-    ) -> Option<Machine> {
+    ) -> Option<Places> {
         let none = MachineShape::default();
         let defaults = repository.map(|repository| &repository.defaults);
         let shape = spec
@@ -21,31 +24,45 @@ impl Resolver<'_, '_> {
             .or(template.unwrap_or(&none))
             .or(defaults.map_or(&none, |defaults| &defaults.machine))
             .or(&MachineShape::BUILT_IN);
-        let default_placement = defaults.and_then(|defaults| defaults.placement.as_ref());
-        let place = self.place(spec.placement.as_ref().or(default_placement));
+        let of_defaults = defaults.and_then(|defaults| defaults.placement.as_ref());
+        let placing = self.placing(spec, spec.placement.as_ref().or(of_defaults));
         // The template may yet name an image: without it, nothing can be said of a missing one.
         let is_known = spec.template.is_none() || template.is_some();
-        let cloud = place.as_ref().and_then(|place| place.cloud);
-        let image = match (&place, cloud.map(|cloud| cloud.spec.as_ref())) {
-            (Some(place), Some(Some(cloud))) if is_known => {
-                self.cloud_image(place, cloud, shape.image.as_ref())
-            }
-            (_, Some(_)) => None,
-            (_, None) => self.image(shape.image.as_ref(), is_known),
+        let is_host = |place: &Place<'_>| place.cloud.is_none();
+        let has_host = placing
+            .as_ref()
+            .is_none_or(|p| p.places.iter().any(is_host));
+        let of_hosts = match has_host {
+            true => self.image(shape.image.as_ref(), is_known),
+            false => None,
         };
-        let (place, image) = (place?, image?);
-        let machine = Machine {
-            provider: place.name.clone(),
-            image,
-            cpus: shape.cpus?,
-            memory_mib: shape.memory?.mib(),
-            disk_mib: shape.disk?.mib(),
-            data_mib: shape.data?.mib(),
+        let placing = placing?;
+        let places = placing.places.iter();
+        let machines: Vec<Option<Machine>> = places
+            .map(|place| match place.cloud {
+                Some(cloud) => self.in_cloud(place, cloud.spec.as_ref()?, &shape, is_known),
+                None => {
+                    let machine = sized_as_asked(place, &shape, of_hosts.clone()?)?;
+                    self.is_roomy(&machine).then_some(machine)
+                }
+            })
+            .collect();
+        let machines = machines.into_iter().collect::<Option<_>>()?;
+        Some(placing.with(machines))
+    }
+
+    fn in_cloud(
+        &mut self,
+        place: &Place<'_>,
+        cloud: &CloudSpec,
+        shape: &MachineShape,
+        is_known: bool,
+    ) -> Option<Machine> {
+        let image = match is_known {
+            true => self.cloud_image(place, cloud, shape.image.as_ref())?,
+            false => return None,
         };
-        match cloud {
-            Some(cloud) => self.sized(&place, cloud.spec.as_ref()?, machine),
-            None => self.is_roomy(&machine).then_some(machine),
-        }
+        self.sized(place, cloud, sized_as_asked(place, shape, image)?)
     }
 
     fn image(&mut self, named: Option<&ImageName>, is_known: bool) -> Option<ImageSpec> {
@@ -97,4 +114,15 @@ impl Resolver<'_, '_> {
         self.say(&["spec", "machine", "disk"], "small-disk", message, help);
         false
     }
+}
+
+fn sized_as_asked(place: &Place<'_>, shape: &MachineShape, image: ImageSpec) -> Option<Machine> {
+    Some(Machine {
+        provider: place.name.clone(),
+        image,
+        cpus: shape.cpus?,
+        memory_mib: shape.memory?.mib(),
+        disk_mib: shape.disk?.mib(),
+        data_mib: shape.data?.mib(),
+    })
 }

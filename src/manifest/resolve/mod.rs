@@ -4,6 +4,7 @@
 
 mod machine;
 mod place;
+mod placement;
 mod pool;
 mod timing;
 
@@ -21,6 +22,7 @@ use crate::model::{
     RegistrySpec, RepoPath, Variable,
 };
 
+pub use placement::Places;
 pub(super) use timing::Timing;
 
 /// The account of people on a machine, when nobody names one.
@@ -29,7 +31,7 @@ const USER: &str = "dev";
 /// An environment with everything decided that can be decided without asking the outside.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Effective {
-    pub machine: Machine,
+    pub places: Places,
     pub guest: GuestSpec,
     pub sources: BTreeMap<String, SourceRepository>,
     pub compose: ComposeSource,
@@ -41,8 +43,9 @@ pub(super) struct Effective {
     pub pool: Pool,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Machine {
+/// A machine at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
     pub provider: ProviderName,
     pub image: ImageSpec,
     pub cpus: u32,
@@ -138,11 +141,11 @@ impl<'a> Resolver<'a, '_> {
         let sources = self.sources(spec);
         let stack = self.stack(spec, sources.as_ref());
         let shape = stack.as_ref().map(|stack| &stack.machine);
-        let machine = self.machine(spec, shape, repository);
+        let places = self.machines(spec, shape, repository);
         let timing = repository.and_then(|repository| self.timing(spec, repository));
         let (repository, stack) = (repository?, stack?);
         Some(Effective {
-            machine: machine?,
+            places: places?,
             guest: guest(spec, repository),
             sources: sources?,
             compose: stack.compose,

@@ -2,7 +2,7 @@
 
 use super::super::finding::{Findings, meant};
 use super::super::load::{Declared, Tables};
-use super::super::schema::{CloudImage, CloudSpec, CredentialSource};
+use super::super::schema::{CloudImage, CloudSpec, CredentialSource, HostSpec};
 use super::super::yaml::Fault;
 use super::{Machine, Resolver};
 use crate::model::text::mib;
@@ -14,6 +14,8 @@ const GIB: u64 = 1024;
 /// A host or a cloud by its name.
 pub(super) struct Place<'a> {
     pub name: &'a ProviderName,
+    /// `None`: it is a cloud.
+    pub host: Option<&'a Declared<HostSpec>>,
     /// `None`: it is a host.
     pub cloud: Option<&'a Declared<CloudSpec>>,
 }
@@ -71,40 +73,40 @@ fn is_taken(tag: &str) -> bool {
 }
 
 impl<'a> Resolver<'a, '_> {
-    /// The place that is named, or the only one that there is.
-    pub(super) fn place(&mut self, named: Option<&ProviderName>) -> Option<Place<'a>> {
+    /// The host or cloud of that name; `at` is where it is named in the document.
+    pub(super) fn named(&mut self, named: &ProviderName, at: &[&str]) -> Option<Place<'a>> {
         let (hosts, clouds) = (&self.tables.hosts, &self.tables.clouds);
-        let at = ["spec", "placement"];
         let names = || hosts.keys().chain(clouds.keys());
-        let known: Vec<&str> = names().map(ProviderName::as_str).collect();
-        let name = match (named, known.len()) {
-            (Some(named), _) => match names().find(|name| *name == named) {
-                Some(name) => name,
-                None => {
-                    let message = format!("no host or cloud is called `{named}`");
-                    let help = meant(named.as_str(), known);
-                    return self.fault(&at, "unknown-provider", message, help);
-                }
-            },
-            (None, 1) => names().next()?,
-            (None, _) => {
-                let message = "no host or cloud is named for this environment".to_owned();
-                let help = match known.as_slice() {
-                    [] => "declare one: a document of `kind: Host` or `kind: Cloud`".to_owned(),
-                    known => format!(
-                        "write `placement: {}`, or set `defaults.placement` in `metrom.yaml`",
-                        known[0]
-                    ),
-                };
-                return self.fault(&at, "no-placement", message, Some(help));
-            }
+        let Some(name) = names().find(|name| *name == named) else {
+            let message = format!("no host or cloud is called `{named}`");
+            let help = meant(named.as_str(), names().map(ProviderName::as_str));
+            return self.fault(at, "unknown-provider", message, help);
         };
         let (host, cloud) = (hosts.get(name), clouds.get(name));
         self.depends.extend(host.map(|host| host.unit));
         self.depends.extend(cloud.map(|cloud| cloud.unit));
         // Where both are called so, that is what is said.
         let cloud = cloud.filter(|_| host.is_none());
-        Some(Place { name, cloud })
+        Some(Place { name, host, cloud })
+    }
+
+    /// The only host or cloud that there is.
+    pub(super) fn only_one(&mut self) -> Option<Place<'a>> {
+        let (hosts, clouds) = (&self.tables.hosts, &self.tables.clouds);
+        let known: Vec<&ProviderName> = hosts.keys().chain(clouds.keys()).collect();
+        if let [only] = known.as_slice() {
+            return self.named(only, &["spec"]);
+        }
+        let message = "no host or cloud is named for this environment".to_owned();
+        let help = match known.as_slice() {
+            [] => "declare one: a document of `kind: Host` or `kind: Cloud`".to_owned(),
+            known => format!(
+                "write `placement: {}`, or set `defaults.placement` in `metrom.yaml`",
+                known[0]
+            ),
+        };
+        let at = ["spec", "placement"];
+        self.fault(&at, "no-placement", message, Some(help))
     }
 
     /// The image that a cloud has under a name of ours.

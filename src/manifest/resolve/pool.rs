@@ -119,11 +119,11 @@ impl Resolver<'_, '_> {
         self.depends.extend(&built.units);
         let template = built.template.as_ref()?;
         let shape = Some(&template.spec.machine);
-        let machine = self.machine(spec, shape, Some(repository))?;
+        let places = self.machines(spec, shape, Some(repository))?;
         let mut guest = guest(spec, repository);
         guest.authorized_keys.clear();
         Some(Effective {
-            machine,
+            places,
             guest,
             sources: Default::default(),
             compose: ComposeSource::Files {

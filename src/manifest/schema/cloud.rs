@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::placement::Only;
 use super::unit::Size;
 use crate::model::ImageName;
 
@@ -45,6 +46,9 @@ pub struct CloudSpec {
     #[schemars(extend("propertyNames" = {"not": {"pattern": "^(metrom:|aws:|Name$)"}}))]
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// Which environments it takes; without it, all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

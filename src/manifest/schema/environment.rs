@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::access::Access;
 use super::machine::MachineShape;
 use super::name::{ParameterName, name_schema};
+use super::placement::Placement;
 use super::repository::{Drift, DriftField};
 use super::secret::SecretReference;
 use super::time::{Hours, Retain};
 use super::unit::Span;
 use super::update::Update;
-use crate::model::{NameError, ProjectName, ProviderName, TemplateName, Timestamp};
+use crate::model::{NameError, ProjectName, TemplateName, Timestamp};
 
 /// What several environments work on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -56,9 +57,9 @@ pub struct EnvironmentSpec {
     /// The project it belongs to; its sources are checked out too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectName>,
-    /// The host or the cloud where the machine is made.
+    /// The host or the cloud where the machine is made, or several of which one is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub placement: Option<ProviderName>,
+    pub placement: Option<Placement>,
     /// The template whose stack runs; either this or `compose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateName>,

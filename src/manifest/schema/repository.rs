@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{Access, Registries};
 use super::machine::MachineShape;
+use super::placement::Placement;
 use super::time::{Hours, Retain};
 use super::unit::Span;
 use super::update::Update;
-use crate::model::ProviderName;
 
 /// The settings of the repository. `metadata.name` is the owner in every stamp: never change it
 /// while anything lives.
@@ -45,9 +45,10 @@ impl Default for RepositorySpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Defaults {
-    /// The host or the cloud where machines are made; may be left out while there is only one.
+    /// The host or the cloud where machines are made, or several of which one is chosen; may be left
+    /// out while there is only one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub placement: Option<ProviderName>,
+    pub placement: Option<Placement>,
     /// What machines are like.
     pub machine: MachineShape,
     /// When machines run.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use metrom::model::{EnvName, Key, LiveId, Object, Power, ProviderName};
 use metrom::port::Store;
+use metrom::reconcile::place::PASSED_OVER;
 use metrom::reconcile::{Attempt, End, Reconciler, SyncReport};
 use metrom::world::declare::Environment;
 use metrom::world::{Faults, World};
@@ -70,6 +71,15 @@ impl Story {
     /// for some rounds, since what was made without an answer may be listed only then.
     pub fn calm(&mut self, reconciler: &mut Reconciler) -> Result<(), String> {
         self.world.set_faults(Faults::LAG);
+        if self
+            .declared
+            .environments
+            .values()
+            .any(|env| env.also.is_some())
+        {
+            // A place that had no room is asked again.
+            self.world.pass(PASSED_OVER);
+        }
         for provider in &self.hosts {
             self.world.cut_off(provider, 0);
         }
@@ -197,8 +207,12 @@ impl Story {
             }
             return Ok(());
         };
-        let here = self::volumes(&self.world, &declared.placement, env);
-        let is_elsewhere = volumes.len() > here.len();
+        let places = [Some(&declared.placement), declared.also.as_ref()];
+        let places = places.into_iter().flatten();
+        let here: usize = places
+            .map(|place| self::volumes(&self.world, place, env).len())
+            .sum();
+        let is_elsewhere = volumes.len() > here;
         if is_elsewhere {
             // Moving data is a person's decision: held, and whatever is there stays.
             return Ok(());

@@ -157,6 +157,8 @@ impl Story {
             if self.rng.random_bool(0.4) {
                 environment.source = Some("git://world/app".to_owned());
             }
+            let other = self.hosts.iter().find(|other| **other != host).cloned();
+            environment.also = other.filter(|_| self.rng.random_bool(0.5));
             if self.rng.random_bool(0.3) {
                 environment.fields = vec![update(&mut self.rng)];
             }
@@ -172,7 +174,11 @@ impl Story {
             6 => environment.data_gib = environment.data_gib.saturating_sub(1).max(1),
             7 => environment.image = ["debian-12", "debian-13"][self.rng.random_range(0..2)],
             8 => environment.level += 1,
-            9 => environment.placement = host,
+            9 => {
+                let other = self.hosts.iter().find(|other| **other != host).cloned();
+                environment.also = other.filter(|_| self.rng.random_bool(0.5));
+                environment.placement = host;
+            }
             10 => {
                 environment.expires = match environment.expires {
                     None => Some("2027-01-01T00:00:00Z".to_owned()),
