@@ -88,6 +88,11 @@ impl Library {
         desired
     }
 
+    /// As in a process that was just started: what was read is the same for all, what was seen is not.
+    pub fn forget_what_was_seen(&self) {
+        hold(&self.seen).clear();
+    }
+
     /// Keeps of a look that began at `at` whose data is where.
     pub fn remember(&self, inventories: &Inventories, at: Timestamp) {
         let mut seen = hold(&self.seen);

@@ -170,11 +170,11 @@ mod tests {
     fn every_code_has_its_class_and_tells_whether_it_was_done() {
         let (transient, terminal, conflict) = (Class::Transient, Class::Terminal, Class::Conflict);
         let table = [
-            ("InsufficientInstanceCapacity", transient, true),
-            ("VcpuLimitExceeded", transient, true),
-            ("InstanceLimitExceeded", transient, true),
-            ("VolumeLimitExceeded", transient, true),
-            ("InsufficientFreeAddressesInSubnet", transient, true),
+            ("InsufficientInstanceCapacity", Class::NoRoom, true),
+            ("VcpuLimitExceeded", Class::NoRoom, true),
+            ("InstanceLimitExceeded", Class::NoRoom, true),
+            ("VolumeLimitExceeded", Class::NoRoom, true),
+            ("InsufficientFreeAddressesInSubnet", Class::NoRoom, true),
             ("RequestLimitExceeded", transient, true),
             ("Throttling", transient, true),
             ("InternalError", transient, false),

@@ -67,16 +67,21 @@ impl Story {
         Ok(())
     }
 
+    /// Whether one that may be at several places has no machine at any.
+    fn is_unplaced(&self) -> bool {
+        let environments = self.declared.environments.iter();
+        let mut several = environments.filter(|(_, declared)| declared.also.is_some());
+        several.any(|(env, _)| {
+            let mut hosts = self.hosts.iter();
+            hosts.all(|host| machines(&self.world, host, env).is_empty())
+        })
+    }
+
     /// Without faults, but for listings that lag as they always do, until nothing is left to do:
     /// for some rounds, since what was made without an answer may be listed only then.
     pub fn calm(&mut self, reconciler: &mut Reconciler) -> Result<(), String> {
         self.world.set_faults(Faults::LAG);
-        if self
-            .declared
-            .environments
-            .values()
-            .any(|env| env.also.is_some())
-        {
+        if self.is_unplaced() {
             // A place that had no room is asked again.
             self.world.pass(PASSED_OVER);
         }

@@ -249,6 +249,7 @@ impl Story {
 
     /// A process that was just started.
     pub fn process(&self) -> Reconciler {
+        self.library.forget_what_was_seen();
         reconciler(&self.world).sharing(Arc::clone(&self.library))
     }
 
