@@ -96,7 +96,9 @@ fn what_is_wrong_with_places_is_named_where_it_is() {
     );
     assert_eq!(
         findings("{among: [lab], prefer: cost}"),
-        ["environments/dev.yaml:4:57: `cost` is no value of `spec.placement.prefer`"]
+        [
+            "environments/dev.yaml:4:57: `cost` is no value of `spec.placement.prefer`; there are `order`, `price`"
+        ]
     );
 }
 
