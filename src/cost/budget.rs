@@ -141,10 +141,10 @@ struct Need {
 }
 
 impl Need {
-    fn of(life: &Life, month: Window, currency: Currency) -> Self {
+    fn of((now, next): &(Sum, Sum), currency: Currency) -> Self {
         Self {
-            now: life.cost(month).of(currency),
-            next: life.cost(month.next_month()).of(currency),
+            now: now.of(currency),
+            next: next.of(currency),
         }
     }
 
@@ -163,12 +163,30 @@ impl Need {
     }
 }
 
+/// What an account comes to, this month and the next: as declared, and as it is there.
+struct Needs {
+    declared: (Sum, Sum),
+    there: Option<(Sum, Sum)>,
+}
+
+impl Needs {
+    fn of(account: &Account, month: Window) -> Self {
+        let both = |life: &Life| (life.cost(month), life.cost(month.next_month()));
+        Self {
+            declared: both(&account.declared),
+            there: account.there.as_ref().map(|(_, life)| both(life)),
+        }
+    }
+}
+
 /// All budgets at one instant.
 pub(super) struct Review<'a> {
     month: Window,
     now: Timestamp,
     budgets: &'a [DeclaredBudget],
     accounts: &'a mut [Account],
+    /// Of each account, before anything sleeps because of a budget.
+    needs: Vec<Needs>,
     /// What counts to each budget so far.
     counted: Vec<Need>,
     held: BTreeMap<EnvName, String>,
@@ -183,11 +201,17 @@ impl<'a> Review<'a> {
             };
             (place(a), &a.env).cmp(&(place(b), &b.env))
         });
+        let month = Window::month(now);
+        let needs = match budgets.is_empty() {
+            true => Vec::new(),
+            false => accounts.iter().map(|a| Needs::of(a, month)).collect(),
+        };
         Self {
-            month: Window::month(now),
+            month,
             now,
             budgets,
             accounts,
+            needs,
             counted: vec![Need::default(); budgets.len()],
             held: BTreeMap::new(),
         }
@@ -195,6 +219,9 @@ impl<'a> Review<'a> {
 
     /// How the budgets stand, and what they say of each environment that they count.
     pub fn finish(mut self) -> (Vec<Standing>, BTreeMap<EnvName, Ruling>) {
+        if self.budgets.is_empty() {
+            return (Vec::new(), BTreeMap::new());
+        }
         self.count_what_lives();
         for at in 0..self.accounts.len() {
             self.admit(at);
@@ -208,10 +235,12 @@ impl<'a> Review<'a> {
 
     /// What is there stays, whatever the budget is.
     fn count_what_lives(&mut self) {
-        for (at, budget) in self.budgets.iter().enumerate() {
-            for account in self.accounts.iter().filter(|a| a.lives.is_some()) {
-                let need = present(account, budget, self.month);
-                self.counted[at] = self.counted[at].plus(need);
+        for (place, budget) in self.budgets.iter().enumerate() {
+            for at in 0..self.accounts.len() {
+                if self.accounts[at].lives.is_some() {
+                    let need = self.present(at, budget);
+                    self.counted[place] = self.counted[place].plus(need);
+                }
             }
         }
     }
@@ -224,13 +253,10 @@ impl<'a> Review<'a> {
         let mut objection = None;
         for (place, budget) in self.budgets.iter().enumerate() {
             let before = match account.lives {
-                Some(_) => present(account, budget, self.month),
+                Some(_) => self.present(at, budget),
                 None => Need::default(),
             };
-            let after = match counts(account, &account.provider, budget) {
-                true => Need::of(&account.declared, self.month, budget.budget.month.currency),
-                false => Need::default(),
-            };
+            let after = self.wanted(at, budget);
             let total = wanted[place].minus(before).plus(after);
             let is_dearer = after.now > before.now || after.next > before.next;
             if is_dearer && budget.budget.over != Over::Warn {
@@ -241,6 +267,28 @@ impl<'a> Review<'a> {
         match objection {
             None => self.counted = wanted,
             Some(reason) => drop(self.held.insert(account.env.clone(), reason)),
+        }
+    }
+
+    /// What is there of an account comes to.
+    fn present(&self, at: usize, budget: &DeclaredBudget) -> Need {
+        let account = &self.accounts[at];
+        let (provider, needs) = match (&account.there, &self.needs[at].there) {
+            (Some((provider, _)), Some(needs)) => (provider, needs),
+            (_, _) => (&account.provider, &self.needs[at].declared),
+        };
+        match counts(account, provider, budget) {
+            true => Need::of(needs, budget.budget.month.currency),
+            false => Need::default(),
+        }
+    }
+
+    /// What is declared of an account comes to.
+    fn wanted(&self, at: usize, budget: &DeclaredBudget) -> Need {
+        let account = &self.accounts[at];
+        match counts(account, &account.provider, budget) {
+            true => Need::of(&self.needs[at].declared, budget.budget.month.currency),
+            false => Need::default(),
         }
     }
 
@@ -271,14 +319,10 @@ impl<'a> Review<'a> {
 
     /// What the budgets would come to if nothing were held.
     fn declared_needs(&self) -> Vec<Need> {
-        let month = self.month;
+        let all = 0..self.accounts.len();
         let need = |budget: &DeclaredBudget| {
-            let counting = self.accounts.iter();
-            let counting = counting.filter(|a| counts(a, &a.provider, budget));
-            let currency = budget.budget.month.currency;
-            counting.fold(Need::default(), |sum, account| {
-                sum.plus(Need::of(&account.declared, month, currency))
-            })
+            all.clone()
+                .fold(Need::default(), |sum, at| sum.plus(self.wanted(at, budget)))
         };
         self.budgets.iter().map(need).collect()
     }
@@ -397,18 +441,6 @@ impl<'a> Review<'a> {
             budget,
             path,
         }
-    }
-}
-
-/// What is there of an account comes to.
-fn present(account: &Account, budget: &DeclaredBudget, month: Window) -> Need {
-    let (provider, life) = match &account.there {
-        Some((provider, life)) => (provider, life),
-        None => (&account.provider, &account.declared),
-    };
-    match counts(account, provider, budget) {
-        true => Need::of(life, month, budget.budget.month.currency),
-        false => Need::default(),
     }
 }
 
