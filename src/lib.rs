@@ -8,6 +8,7 @@
 //! - [`model`] the vocabulary
 //! - [`schedule`] office hours, holidays, the end of a life
 //! - [`manifest`] files → `Catalog` → `Desired`
+//! - [`cost`] what environments cost, and budgets
 //! - [`port`] where the outside enters
 //! - [`reconcile`] diff, plan, gate, queue; apply and one whole sync
 //! - [`source`], [`secrets`], [`provider`], [`guest`], [`image`], [`store`]: the adapters
@@ -17,6 +18,7 @@
 //! - [`cli`] one file per command; the only place that knows every adapter
 
 pub mod cli;
+pub mod cost;
 pub mod guest;
 pub mod http;
 pub mod image;

@@ -4,6 +4,7 @@
 //! authentication yet, so whoever binds this to more than loopback has been told.
 
 mod board;
+mod cost;
 mod environments;
 mod error;
 mod events;
@@ -120,6 +121,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(environments::list))
         .routes(routes!(environments::one))
         .routes(routes!(inventory::show))
+        .routes(routes!(cost::show))
         .routes(routes!(runs::list))
         .routes(routes!(runs::one))
         .routes(routes!(runs::log))

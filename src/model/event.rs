@@ -47,6 +47,10 @@ pub enum EventKind {
     EndsSoon {
         end: Timestamp,
     },
+    /// A budget does not suffice for this month, or is spent.
+    BudgetShort {
+        message: String,
+    },
     RunEnded {
         run: RunId,
         ok: bool,

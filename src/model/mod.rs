@@ -11,6 +11,7 @@ pub mod event;
 pub mod intent;
 pub mod key;
 pub mod memo;
+pub mod money;
 pub mod name;
 pub mod observed;
 pub mod plan;
@@ -22,7 +23,7 @@ pub mod text;
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, Elsewhere,
-    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, RegisteredImage,
+    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, Purse, RegisteredImage,
     RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy, Update, Variable,
     VolumeSpec, Waking, WakingBy,
 };
@@ -32,6 +33,7 @@ pub use event::{Event, EventKind};
 pub use intent::{Intent, IntentState, Token};
 pub use key::Key;
 pub use memo::{Announced, Failure, Memo, MemoKind, Memos, Phoenix, Placing, Suspension, Wish};
+pub use money::{Amount, Currency, Money, MoneyError};
 pub use name::{EnvName, ImageName, NameError, OwnerName, ProjectName, ProviderName, TemplateName};
 pub use observed::{
     Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,

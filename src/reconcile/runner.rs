@@ -3,7 +3,7 @@
 //! Everything that decides when is in `queue`. Here time passes and syncs run, several at once,
 //! each environment at most once, with one look at the world shared by all that can use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use super::queue::{Back, Queue, Taken};
 use super::running::Running;
 use super::sync::{End, Reconciler, SyncReport};
 use super::tick::Tick;
-use crate::manifest::Catalog;
+use crate::manifest::{Catalog, Whose};
 use crate::model::{EnvName, EventKind, Revision, Timestamp, Trigger};
 
 /// A look at the world that is older is not used for another sync, even if nobody asked since.
@@ -55,6 +55,8 @@ pub struct Runner {
     /// Of the newest look, to notice that the repository moved.
     revision: Option<Revision>,
     fault: Option<String>,
+    /// Which budgets were told not to suffice, so that each is told once a month.
+    short: BTreeSet<(Whose, &'static str)>,
     next_poll: Timestamp,
     polls: u32,
     /// How many environments wait for their turn, for the metrics.
@@ -91,6 +93,7 @@ impl Runner {
             tick: None,
             revision: None,
             fault: None,
+            short: BTreeSet::new(),
             polls: 0,
             waiting: Arc::default(),
         };
@@ -163,6 +166,7 @@ impl Runner {
     async fn sweep(&mut self, now: Timestamp, trigger: Trigger) {
         let tick = self.look().await;
         let has_moved = self.note_source(&tick).await;
+        self.note_budgets(&tick).await;
         for env in self.reconciler.viewer().environments(&tick).await {
             match trigger {
                 Trigger::Poll | Trigger::Timer if !has_moved => self.queue.remind(&env, now, now),
@@ -204,6 +208,22 @@ impl Runner {
         }
         self.revision = Some(revision);
         has_moved
+    }
+
+    /// Tells which budgets do not suffice, each once.
+    async fn note_budgets(&mut self, tick: &Tick) {
+        let short = tick.ledger.short();
+        for standing in &tick.ledger.budgets {
+            let state = (standing.whose.clone(), standing.word(tick.at));
+            if short.contains(&state) && !self.short.contains(&state) {
+                let message = standing.to_string();
+                tracing::warn!(budget = %standing.whose, state = state.1, "{message}");
+                self.reconciler
+                    .tell(EventKind::BudgetShort { message })
+                    .await;
+            }
+        }
+        self.short = short;
     }
 
     /// How often and how much at once, as the repository says now.

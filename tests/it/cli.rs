@@ -129,6 +129,43 @@ fn a_broken_environment_stalls_with_the_place_of_the_mistake() {
     );
 }
 
+#[cfg(feature = "libvirt")]
+#[test]
+fn costs_are_told_where_there_are_prices_and_nowhere_else() {
+    let repository = Repository::good();
+    let none = repository.metrom(&["cost"]);
+    assert_eq!(none.code, 0, "{none:?}");
+    assert!(none.stdout.starts_with("nothing has a price"), "{none:?}");
+    assert!(!repository.metrom(&["plan"]).stdout.contains("a month"));
+    assert!(!repository.metrom(&["get"]).stdout.contains("THIS MONTH"));
+
+    let prices = "  prices: {cpuHour: 0.05 USD, memoryGibHour: 0 USD, diskGibHour: 0 USD}\n  \
+                  budget: {month: 0.01 USD, over: hold}\n  accelerator: emulation\n";
+    repository.replace("metrom.yaml", "  accelerator: emulation\n", prices);
+    repository.commit("prices");
+    let cost = repository.metrom(&["cost"]);
+    assert_eq!(cost.code, 0, "{cost:?}");
+    assert!(cost.has_line("shop", "0.0500 USD"), "{cost:?}");
+    assert!(cost.has_line("shop", "held"), "{cost:?}");
+    assert!(cost.has_line("lab", "0.01 USD"), "{cost:?}");
+    for by in ["project", "provider", "month"] {
+        assert_eq!(repository.metrom(&["cost", "--by", by]).code, 0, "{by}");
+    }
+    let json = repository.metrom(&["cost", "-o", "json"]).json();
+    assert_eq!(
+        json["environments"][0]["cost"]["hour"]["amounts"]["USD"],
+        "0.05"
+    );
+    let plan = repository.metrom(&["plan"]);
+    assert!(plan.stdout.contains("budget of lab"), "{plan:?}");
+    assert!(plan.stderr.contains("budget of lab"), "{plan:?}");
+    repository.replace("metrom.yaml", "over: hold", "over: warn");
+    repository.commit("a warning is enough");
+    let plan = repository.metrom(&["plan"]);
+    assert!(plan.has_line("  $ a month", "nothing → "), "{plan:?}");
+    assert!(repository.metrom(&["get"]).stdout.contains("THIS MONTH"));
+}
+
 #[test]
 fn a_name_that_is_not_there_is_nearly_guessed() {
     let repository = Repository::good();

@@ -2,11 +2,15 @@
 //!
 //! Kept apart from the model, so that the model may change without breaking anybody's script.
 
+mod cost;
 mod environment;
 mod inventory;
 mod plan;
 mod run;
 
+pub use cost::{
+    BudgetView, CostChangeView, CostView, EnvironmentCost, LedgerView, MonthCost, SumView,
+};
 pub use environment::{
     CheckoutView, EndpointView, EnvironmentView, MachineView, ServiceView, Status, VolumeView,
 };

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::super::schema::{Age, Hours, ParameterName, Retain, Size, Span};
 use super::words::shown;
-use crate::model::{EnvName, RepoPath, Timestamp};
+use crate::model::{EnvName, Money, RepoPath, Timestamp};
 
 /// Why a text does not fit.
 pub(super) struct Misfit {
@@ -37,6 +37,7 @@ pub(super) fn check(schema: &Value, text: &str) -> Result<(), Misfit> {
         Some("age") => plain(text.parse::<Age>().map(drop).map_err(|e| e.to_string())),
         Some("office-hours") => plain(text.parse::<Hours>().map(drop).map_err(|e| e.to_string())),
         Some("retain") => plain(text.parse::<Retain>().map(drop).map_err(|e| e.to_string())),
+        Some("money") => plain(text.parse::<Money>().map(drop).map_err(|e| e.to_string())),
         Some("date-time") => instant(text),
         Some("git-url") => git_url(text),
         Some("http-url") => http_url(text),

@@ -256,6 +256,10 @@ fn world() -> World {
         hosts: vec![lab],
         retain: "forever".to_owned(),
         template_version: 1,
+        host_fields: vec![
+            "prices: {cpuHour: 0.05 USD, memoryGibHour: 0.01 USD}".to_owned(),
+            "budget: {month: 1 USD}".to_owned(),
+        ],
         ..Declared::default()
     };
     world.push(declared.commit(1));
