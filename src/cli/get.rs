@@ -10,7 +10,7 @@ use super::output::{BAD, FAINT, Format, GOOD, WARN, paint, table};
 use super::span::{age, took};
 use super::system::SystemClock;
 use super::wiring::{Wiring, view};
-use super::{Global, chosen, place};
+use super::{Global, chosen, place, top};
 use crate::http::view::{EnvironmentView, RunView, Status};
 use crate::image::ImageStore;
 use crate::manifest::schema::{CloudProvider, ProviderSpec};
@@ -70,6 +70,11 @@ async fn environments(args: &Get, global: &Global) -> Result<()> {
     }
     let now = SystemClock.now();
     anstream::println!("{}", environment_table(&shown, global.output, now));
+    for env in &shown {
+        if let Some(since) = env.idle_since {
+            anstream::eprintln!("{}: {}", env.name, top::idle(&env.name, since));
+        }
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod board;
 mod environments;
 mod error;
 mod events;
+mod gauges;
 mod health;
 mod hooks;
 mod inventory;
@@ -14,6 +15,7 @@ mod metrics;
 mod plan;
 mod runs;
 mod sync;
+mod usage;
 pub mod view;
 mod watched;
 
@@ -37,6 +39,7 @@ use crate::model::Token;
 use crate::port::Store;
 use crate::reconcile::{Attempt, Tick, Viewer, Wake};
 use crate::scm;
+use crate::usage::Ledger;
 pub use board::Board;
 use error::ApiError;
 pub use metrics::Metrics;
@@ -65,6 +68,8 @@ pub struct App {
     pub metrics: Metrics,
     /// How many environments wait for their turn.
     pub waiting: Arc<AtomicUsize>,
+    /// What environments use, as far as it is measured.
+    pub ledger: Arc<Ledger>,
     /// Cancelled when the process is to end: streams stop then.
     pub stopping: CancellationToken,
 }
@@ -120,6 +125,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(environments::list))
         .routes(routes!(environments::one))
         .routes(routes!(inventory::show))
+        .routes(routes!(usage::all))
+        .routes(routes!(usage::one))
         .routes(routes!(runs::list))
         .routes(routes!(runs::one))
         .routes(routes!(runs::log))
