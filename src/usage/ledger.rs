@@ -225,3 +225,103 @@ fn drop_surplus(all: &mut BTreeMap<EnvName, Known>) {
         all.remove(&env);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{LiveId, Usage};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn env(number: usize) -> EnvName {
+        EnvName::parse(&format!("e{number}")).unwrap()
+    }
+
+    fn machine(env: &EnvName, power: Power) -> Machine {
+        Machine {
+            env: env.clone(),
+            provider: ProviderName::parse("lab").unwrap(),
+            power,
+            cpus: 1,
+            memory_mib: 256,
+            id: LiveId(env.to_string()),
+            target: None,
+        }
+    }
+
+    fn there(envs: impl IntoIterator<Item = usize>, power: Power) -> BTreeMap<EnvName, Machine> {
+        let machines = envs.into_iter().map(env);
+        machines
+            .map(|env| (env.clone(), machine(&env, power)))
+            .collect()
+    }
+
+    fn sample(second: i64) -> Sample {
+        Sample {
+            at: at(second),
+            over: Duration::from_secs(60),
+            usage: Usage {
+                cpu: Some(0.5),
+                ..Usage::default()
+            },
+        }
+    }
+
+    #[test]
+    fn an_hour_is_written_down_when_it_has_changed_and_not_again() {
+        let ledger = Ledger::default();
+        ledger.see(&there([1, 2], Power::Running), at(0));
+        ledger.add(&env(1), &[sample(60)], at(60));
+        let first = ledger.unkept();
+        assert_eq!(first.len(), 1);
+        ledger.kept(&first);
+        assert_eq!(ledger.unkept(), []);
+        ledger.add(&env(1), &[sample(60)], at(120));
+        assert_eq!(ledger.unkept(), [], "nothing new was said");
+        ledger.add(&env(1), &[sample(3599), sample(3700)], at(3700));
+        let begins = ledger.unkept().into_iter().map(|(_, hour)| hour.begin_s());
+        assert_eq!(begins.collect::<Vec<_>>(), [0, 3600]);
+    }
+
+    #[test]
+    fn what_a_machine_used_that_stopped_is_not_what_it_uses() {
+        let ledger = Ledger::default();
+        ledger.see(&there([1], Power::Running), at(0));
+        ledger.add(&env(1), &[sample(60)], at(60));
+        ledger.fail(&ProviderName::parse("lab").unwrap(), "it does not answer");
+        assert!(ledger.one(&env(1)).unwrap().faults.machine.is_some());
+        ledger.see(&there([1], Power::Stopped), at(120));
+        let known = ledger.one(&env(1)).unwrap();
+        assert_eq!((known.latest, known.faults), (None, Faults::default()));
+        assert!(!known.series.is_empty());
+    }
+
+    #[test]
+    fn who_is_gone_is_kept_for_a_month_and_then_forgotten() {
+        let ledger = Ledger::default();
+        ledger.see(&there([1], Power::Running), at(0));
+        ledger.add(&env(1), &[sample(60)], at(60));
+        let month = 31 * 24 * 3600;
+        ledger.see(&BTreeMap::new(), at(month - 3600));
+        assert!(ledger.one(&env(1)).is_some() && ledger.now().is_empty());
+        ledger.see(&BTreeMap::new(), at(month + 3600));
+        assert!(ledger.one(&env(1)).is_none());
+    }
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for_and_those_that_are_there_stay() {
+        let ledger = Ledger::default();
+        ledger.see(&there(0..MOST, Power::Running), at(0));
+        for number in 0..MOST {
+            ledger.add(&env(number), &[sample(60)], at(60));
+        }
+        ledger.see(&there(MOST..MOST + 10, Power::Running), at(120));
+        let is_there = |number| ledger.one(&env(number)).is_some();
+        assert_eq!((0..MOST + 10).filter(|n| is_there(*n)).count(), MOST);
+        assert!((MOST..MOST + 10).all(is_there));
+    }
+}
