@@ -12,6 +12,7 @@
 //! - [`port`] where the outside enters
 //! - [`reconcile`] diff, plan, gate, queue; apply and one whole sync
 //! - [`source`], [`secrets`], [`provider`], [`guest`], [`image`], [`store`]: the adapters
+//! - [`usage`] what environments use, kept and judged
 //! - [`scm`] what a webhook says, checked and understood
 //! - [`world`] all of the outside in memory, with faults
 //! - [`http`] webhook, API, events
@@ -32,4 +33,5 @@ pub mod scm;
 pub mod secrets;
 pub mod source;
 pub mod store;
+pub mod usage;
 pub mod world;

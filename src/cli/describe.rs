@@ -9,7 +9,7 @@ use super::output::{BOLD, FAINT, WARN, paint};
 use super::span::age;
 use super::system::SystemClock;
 use super::wiring::Wiring;
-use super::{Global, chosen, get, history, next_moves, plan_text};
+use super::{Global, chosen, get, history, next_moves, plan_text, top};
 use crate::http::view::{CostView, EnvironmentView, MachineView, RunView, ServiceView};
 use crate::model::text::{count, mib, minute};
 use crate::model::{EnvName, Event, EventKind, Run, Timestamp};
@@ -138,6 +138,10 @@ fn facts(env: &EnvironmentView, now: Timestamp) -> Vec<(&'static str, String)> {
         ("checkouts", some(checkouts.collect())),
         ("asleep", env.asleep.clone()),
         ("suspended", env.suspended.clone()),
+        (
+            "idle",
+            env.idle_since.map(|since| top::idle(&env.name, since)),
+        ),
         ("ends", env.end.map(minute)),
         ("next change", env.until.map(minute)),
         ("this month", env.cost.as_ref().map(this_month)),
@@ -214,6 +218,7 @@ fn event_line(event: &Event, now: Timestamp) -> String {
         EventKind::RunStarted { run, steps } => format!("run {run} began with {steps} steps"),
         EventKind::StepEnded { line, ok: true, .. } => format!("done: {line}"),
         EventKind::StepEnded { line, message, .. } => format!("not done: {line}: {message}"),
+        EventKind::Idle { since } => format!("nobody uses it since {}", minute(*since)),
         EventKind::EndsSoon { end } => format!("its time is up at {}", minute(*end)),
         EventKind::BudgetShort { message } => message.clone(),
         EventKind::PersonSaid { by, what } => format!("{by}: {what}"),

@@ -11,7 +11,7 @@ use super::output::{BAD, FAINT, Format, GOOD, WARN, paint, table};
 use super::span::{age, took};
 use super::system::SystemClock;
 use super::wiring::{Wiring, view};
-use super::{Global, chosen, place};
+use super::{Global, chosen, place, top};
 use crate::cost::Ledger;
 use crate::http::view::{EnvironmentView, RunView, Status};
 use crate::image::ImageStore;
@@ -74,6 +74,11 @@ async fn environments(args: &Get, global: &Global) -> Result<()> {
     let table = environment_table(&shown, &tick.ledger, global.output, now);
     anstream::println!("{table}");
     warn_of_budgets(&tick.ledger);
+    for env in &shown {
+        if let Some(since) = env.idle_since {
+            anstream::eprintln!("{}: {}", env.name, top::idle(&env.name, since));
+        }
+    }
     Ok(())
 }
 

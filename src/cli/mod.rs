@@ -39,6 +39,7 @@ mod suspend;
 mod system;
 mod telemetry;
 mod terminal;
+mod top;
 mod trash;
 mod wake;
 mod wiring;
@@ -150,6 +151,7 @@ enum Command {
     Get(get::Get),
     Inventory(inventory::Inventory),
     Cost(cost::Cost),
+    Top(top::Top),
     Describe(describe::Describe),
     Logs(logs::Logs),
     History(history::History),
@@ -243,6 +245,7 @@ async fn dispatch(cli: &Cli) -> Result<Exit> {
         Command::Get(args) => get::run(args, global).await,
         Command::Inventory(args) => inventory::run(args, global).await,
         Command::Cost(args) => cost::run(args, global).await,
+        Command::Top(args) => top::run(args, global).await,
         Command::Describe(args) => describe::run(args, global).await,
         Command::Logs(args) => logs::run(args, global).await,
         Command::History(args) => history::run(args, global).await,

@@ -1,8 +1,9 @@
 //! `/metrics`: numbers for Prometheus.
 //!
 //! Most are counted from the events, so that what an `apply` of another process did is in them as
-//! well. Labels are bounded: kinds of resources, currencies and words of our own, never a name that users
-//! gave.
+//! well. Labels are bounded: kinds of resources, currencies and words of our own, never a name that
+//! users gave. What environments use has their names, and lines for those alone that are there now
+//! ([`super::gauges`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -105,7 +106,8 @@ impl Metrics {
             EventKind::SourceMoved { .. } | EventKind::SourceFault { .. } => {}
             EventKind::EndsSoon { .. }
             | EventKind::PersonSaid { .. }
-            | EventKind::BudgetShort { .. } => {}
+            | EventKind::BudgetShort { .. }
+            | EventKind::Idle { .. } => {}
             EventKind::RunStarted { run, .. } => self.begin(run, event.at),
             EventKind::StepEnded { line, ok, .. } => {
                 let labels = [("resource", resource(line)), ("result", result(*ok))];
@@ -225,5 +227,6 @@ pub async fn show(State(app): State<App>) -> impl IntoResponse {
     app.metrics
         .queue_length(app.waiting.load(Ordering::Relaxed));
     let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.metrics.render())
+    let usage = super::gauges::render(&app.ledger.now(), Timestamp::now());
+    (kind, app.metrics.render() + &usage)
 }

@@ -43,6 +43,10 @@ pub enum EventKind {
         by: String,
         what: String,
     },
+    /// Nobody has used the environment for long enough.
+    Idle {
+        since: Timestamp,
+    },
     /// The time of the environment is up before long.
     EndsSoon {
         end: Timestamp,

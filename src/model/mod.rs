@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness, no environment. A type lives here when more than one
 //! room needs it; behaviour that decides lives in `reconcile`, behaviour that acts in an adapter.
 
+pub mod bucket;
 pub mod change;
 pub mod desired;
 pub mod diagnostic;
@@ -19,7 +20,9 @@ pub mod run;
 pub mod snapshot;
 pub mod stamp;
 pub mod text;
+pub mod usage;
 
+pub use bucket::Bucket;
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, Elsewhere,
@@ -45,6 +48,7 @@ pub use plan::{
 pub use run::{Class, Outcome, Phase, Run, RunId, RunState, StepRecord, Trigger};
 pub use snapshot::{Entry, RepoPath, Revision, Snapshot};
 pub use stamp::Stamp;
+pub use usage::{ContainerReading, Counters, CpuTime, Reading, Sample, Usage};
 
 /// An instant in UTC. Pure code receives it as a value and never asks a clock.
 pub type Timestamp = jiff::Timestamp;

@@ -37,6 +37,8 @@ pub struct Aim {
     pub now: Timestamp,
     /// The instant at which the answer changes by itself.
     pub until: Option<Timestamp>,
+    /// Since when nobody uses it, as far as it is measured.
+    pub idle: Option<Timestamp>,
     /// What is to be remembered after this look; to be written by who may.
     pub(super) writings: Vec<Writing>,
     /// A second machine is being tried or proven.
@@ -162,6 +164,7 @@ impl Viewer {
         }
         Ok(Aim {
             now: attempt.at,
+            idle: memos.idle,
             until: until(&desired, &policy, pause, attempt.at),
             is_gone,
             is_current,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::backoff::spread;
 use super::queue::{Back, Queue, Taken};
@@ -52,6 +52,8 @@ pub struct Runner {
     /// What woke those that wait, for their runs' records.
     triggers: BTreeMap<EnvName, Trigger>,
     tick: Option<Arc<Tick>>,
+    /// The same, for who only wants to know what there is.
+    looks: watch::Sender<Option<Arc<Tick>>>,
     /// Of the newest look, to notice that the repository moved.
     revision: Option<Revision>,
     fault: Option<String>,
@@ -91,6 +93,7 @@ impl Runner {
             wakes,
             triggers: BTreeMap::new(),
             tick: None,
+            looks: watch::Sender::new(None),
             revision: None,
             fault: None,
             short: BTreeSet::new(),
@@ -104,6 +107,12 @@ impl Runner {
     #[must_use]
     pub fn waiting(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.waiting)
+    }
+
+    /// The last look at the world, kept up to date while it runs.
+    #[must_use]
+    pub fn looks(&self) -> watch::Receiver<Option<Arc<Tick>>> {
+        self.looks.subscribe()
     }
 
     /// Runs until [`Reconciler::stopping`] is cancelled; then running steps finish within the
@@ -239,6 +248,7 @@ impl Runner {
     async fn look(&mut self) -> Arc<Tick> {
         let tick = Arc::new(self.reconciler.tick().await);
         self.tick = Some(Arc::clone(&tick));
+        self.looks.send_replace(self.tick.clone());
         tick
     }
 

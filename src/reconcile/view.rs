@@ -248,6 +248,18 @@ impl Viewer {
         catalogs
     }
 
+    /// What opens providers for looking.
+    #[must_use]
+    pub fn providers(&self) -> &Arc<dyn Observers> {
+        &self.providers
+    }
+
+    /// What looks into machines.
+    #[must_use]
+    pub fn guests(&self) -> &Arc<dyn GuestObserver> {
+        &self.guests
+    }
+
     pub(super) fn notes(&self) -> &dyn Notes {
         &*self.notes
     }

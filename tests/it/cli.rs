@@ -327,6 +327,33 @@ fn what_is_declared_is_not_destroyed_by_mistake() {
     );
 }
 
+#[cfg(feature = "libvirt")]
+#[test]
+fn top_shows_every_environment_with_a_machine_or_without() {
+    let repository = Repository::good();
+    let table = repository.metrom(&["top", "--every", "1s"]);
+    assert_eq!(table.code, 0, "{table:?}");
+    assert!(table.has_line("shop", "absent"), "{table:?}");
+    let json = repository.metrom(&["top", "shop", "--every", "1s", "-o", "json"]);
+    let shown: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(shown[0]["environment"], "shop");
+    assert_eq!(
+        shown[0]["cpu"],
+        serde_json::Value::Null,
+        "not known, and not nothing"
+    );
+    let watched = repository.metrom(&["top", "--watch", "-o", "json"]);
+    assert!(
+        watched.stderr.contains("`--watch` is for people"),
+        "{watched:?}"
+    );
+    let unknown = repository.metrom(&["top", "shpo"]);
+    assert!(
+        unknown.stderr.contains("did you mean `shop`?"),
+        "{unknown:?}"
+    );
+}
+
 #[test]
 fn the_api_is_not_opened_to_the_world_without_a_word() {
     let repository = Repository::good();

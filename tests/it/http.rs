@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 use support::{Bench, push, signed};
 
 /// Every route there is, with something in place of its parameters.
-const ROUTES: [(&str, &str); 14] = [
+const ROUTES: [(&str, &str); 16] = [
     ("get", "/api/v1/environments"),
     ("get", "/api/v1/environments/{name}"),
     ("get", "/api/v1/inventory"),
     ("get", "/api/v1/cost"),
+    ("get", "/api/v1/usage"),
+    ("get", "/api/v1/environments/{name}/usage"),
     ("get", "/api/v1/runs"),
     ("get", "/api/v1/runs/{id}"),
     ("get", "/api/v1/runs/{id}/log"),
@@ -364,4 +366,39 @@ async fn a_source_that_cannot_be_used_is_counted() {
             .body
             .contains("metrom_source_fault 1")
     );
+}
+
+#[tokio::test]
+async fn what_an_environment_uses_is_told_with_its_series_and_as_metrics() {
+    let bench = Bench::new().await;
+    bench.apply("shop");
+    let nothing = bench.get("/api/v1/environments/shop/usage").await;
+    assert_eq!(nothing.status, 404);
+    assert!(nothing.body.contains("nothing was measured yet"));
+    assert_eq!(bench.get("/api/v1/usage").await.json(), json!([]));
+
+    bench.use_half("shop").await;
+    let all = bench.get("/api/v1/usage").await.json();
+    let shop = &all[0];
+    assert_eq!(
+        (&shop["environment"], &shop["power"]),
+        (&json!("shop"), &json!("running"))
+    );
+    assert_eq!(
+        (&shop["cpu"], &shop["memory_bytes"]),
+        (&json!(0.5), &Value::Null)
+    );
+    let one = bench.get("/api/v1/environments/shop/usage").await.json();
+    assert_eq!(&one["now"], shop);
+    for resolution in ["minutes", "five_minutes", "hours"] {
+        assert_eq!(one[resolution][0]["cpu"], 0.5, "{resolution}");
+        assert_eq!(one[resolution][0]["measured_s"], 60);
+    }
+    assert_eq!(
+        bench.get("/api/v1/environments/other/usage").await.status,
+        404
+    );
+    let text = bench.get("/metrics").await.body;
+    let line = "metrom_environment_cpu_ratio{environment=\"shop\",provider=\"lab\"} 0.5";
+    assert!(text.lines().any(|l| l == line), "{text}");
 }

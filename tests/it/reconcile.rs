@@ -15,5 +15,6 @@ mod serve;
 mod stories;
 mod support;
 mod time;
+mod usage;
 mod warm;
 mod worlds;

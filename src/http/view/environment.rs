@@ -44,6 +44,9 @@ pub struct EnvironmentView {
     pub asleep: Option<String>,
     /// Why nothing of it is changed.
     pub suspended: Option<String>,
+    /// Since when nobody uses it, by the rule of the repository.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub idle_since: Option<Timestamp>,
     /// When its time is up, or was.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub end: Option<Timestamp>,
@@ -204,6 +207,7 @@ impl EnvironmentView {
             gaps: Vec::new(),
             asleep: None,
             suspended: None,
+            idle_since: None,
             end: None,
             until: None,
             cost: None,
@@ -222,6 +226,7 @@ impl EnvironmentView {
         self.provider = desired.provider.as_ref().map(ToString::to_string);
         self.asleep = asleep(desired);
         self.suspended = aim.policy.suspended.clone();
+        self.idle_since = aim.idle;
         self.end = desired.end;
         self.until = aim.until;
         self.pending = plan.steps.iter().map(ToString::to_string).collect();

@@ -7,6 +7,7 @@ mod environment;
 mod inventory;
 mod plan;
 mod run;
+mod usage;
 
 pub use cost::{
     BudgetView, CostChangeView, CostView, EnvironmentCost, LedgerView, MonthCost, SumView,
@@ -17,6 +18,7 @@ pub use environment::{
 pub use inventory::{InventoryView, ObjectView};
 pub use plan::{FieldView, HeldView, PlanView, PlannedStep};
 pub use run::{FailureView, LogLine, PhaseView, RunView, StepView};
+pub use usage::{ContainerUseView, NowView, PointView, SeriesView, UsageNumbers};
 
 /// A span in milliseconds.
 fn millis(span: std::time::Duration) -> u64 {

@@ -9,6 +9,7 @@ pub mod access;
 pub mod cloud;
 pub mod environment;
 pub mod host;
+pub mod idle;
 pub mod image;
 pub mod json;
 pub mod machine;
@@ -31,6 +32,7 @@ pub use environment::{
     ComposeFile, EnvironmentSpec, ParameterValue, ProjectSpec, SourceName, SourceRepository,
 };
 pub use host::{Accelerator, Forward, HostSpec, Network, Pool};
+pub use idle::{Idle, IdleTime};
 pub use image::{Boot, Build, ImageSpec};
 pub use json::json_schemas;
 pub use machine::MachineShape;
@@ -41,7 +43,7 @@ pub use repository::{Approve, Defaults, Deletions, Drift, DriftField, Policies, 
 pub use secret::SecretReference;
 pub use template::{Parameter, TemplateSpec};
 pub use time::{Hours, Retain};
-pub use unit::{Size, Span};
+pub use unit::{Share, Size, Span, Speed};
 pub use update::{Age, Strategy, Update};
 
 use std::fmt;

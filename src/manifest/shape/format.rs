@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use regex::Regex;
 use serde_json::Value;
 
-use super::super::schema::{Age, Hours, ParameterName, Retain, Size, Span};
+use super::super::schema::{Age, Hours, IdleTime, ParameterName, Retain, Share, Size, Span, Speed};
 use super::words::shown;
 use crate::model::{EnvName, Money, RepoPath, Timestamp};
 
@@ -34,6 +34,13 @@ pub(super) fn check(schema: &Value, text: &str) -> Result<(), Misfit> {
         Some("name") => plain(EnvName::parse(text).map(drop).map_err(|e| e.to_string())),
         Some("size") => plain(text.parse::<Size>().map(drop).map_err(|e| e.to_string())),
         Some("span") => plain(text.parse::<Span>().map(drop).map_err(|e| e.to_string())),
+        Some("share") => plain(text.parse::<Share>().map(drop).map_err(|e| e.to_string())),
+        Some("speed") => plain(text.parse::<Speed>().map(drop).map_err(|e| e.to_string())),
+        Some("idle-time") => plain(
+            text.parse::<IdleTime>()
+                .map(drop)
+                .map_err(|e| e.to_string()),
+        ),
         Some("age") => plain(text.parse::<Age>().map(drop).map_err(|e| e.to_string())),
         Some("office-hours") => plain(text.parse::<Hours>().map(drop).map_err(|e| e.to_string())),
         Some("retain") => plain(text.parse::<Retain>().map(drop).map_err(|e| e.to_string())),
