@@ -121,6 +121,7 @@ fn machine_spec(machine: &Machine) -> MachineSpec {
         memory_mib: machine.memory_mib,
         disk_mib: machine.disk_mib,
         volumes: BTreeSet::from([Key::Volume(DATA.to_owned())]),
+        is_protected: effective.timing.is_protected,
     }
 }
 

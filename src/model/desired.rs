@@ -226,6 +226,7 @@ impl Spec {
                 memory_mib,
                 disk_mib,
                 volumes,
+                is_protected: _, // put on and taken off while it runs
             }) => Digest::of_halves(
                 &Digest::of(&(provider, image, disk_mib, volumes)),
                 &Digest::of(&(cpus, memory_mib)),
@@ -330,6 +331,8 @@ pub struct MachineSpec {
     pub disk_mib: u64,
     /// The data volumes to attach, by key.
     pub volumes: BTreeSet<Key>,
+    /// Whether a provider that can is to keep it from being ended.
+    pub is_protected: bool,
 }
 
 /// What a machine has beyond its image, whatever the environment.

@@ -232,6 +232,10 @@ pub struct LiveMachine {
     pub devices: BTreeMap<String, String>,
     /// What it was made ready for when it was paused, by [`super::Desired::fingerprint`].
     pub ready: Option<Digest>,
+    /// Everything that it is made with is there; `false`: its creation was cut off, and goes on.
+    pub is_finished: bool,
+    /// Whether the provider keeps it from being ended; `None`: it keeps nothing from that.
+    pub is_protected: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

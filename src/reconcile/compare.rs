@@ -14,6 +14,9 @@ use crate::model::{
 /// The field of a machine that office hours and people's wishes are about.
 pub const POWER: &str = "power";
 
+/// The field of a machine that a provider keeps from being ended.
+pub const PROTECTION: &str = "protection";
+
 fn change(field: &'static str, from: String, to: String, effect: Effect) -> FieldChange {
     FieldChange {
         field,
@@ -39,6 +42,7 @@ pub fn machine(
         memory_mib,
         disk_mib,
         volumes,
+        is_protected,
     } = spec;
     let LiveMachine {
         power,
@@ -50,6 +54,8 @@ pub fn machine(
         host_key: _, // made with the machine
         devices: _,  // of the volumes, which are compared
         ready: _,    // of a warm machine alone
+        is_finished: _, // what is not is made on
+        is_protected: live_protected,
     } = live;
     let mut fields = Vec::new();
     if *power != Power::Running {
@@ -63,6 +69,10 @@ pub fn machine(
     if live_memory != memory_mib {
         let (from, to) = (mib(*live_memory), mib(*memory_mib));
         fields.push(change("memory", from, to, Effect::Restart));
+    }
+    if let Some(live) = live_protected.filter(|live| live != is_protected) {
+        let (from, to) = (on_or_off(live), on_or_off(*is_protected));
+        fields.push(change(PROTECTION, from, to, Effect::InPlace));
     }
     let image_id = image.id();
     if live_image.as_ref().is_some_and(|live| *live != image_id) {
@@ -82,6 +92,10 @@ pub fn machine(
         fields.push(change("disk", "another size".into(), to, Effect::Replace));
     }
     fields
+}
+
+fn on_or_off(is_on: bool) -> String {
+    if is_on { "on" } else { "off" }.to_owned()
 }
 
 fn needs_new_machine((stamped, wanted): (&Digest, &Digest)) -> bool {
@@ -229,6 +243,7 @@ mod tests {
             memory_mib: 1024,
             disk_mib: 8192,
             volumes: BTreeSet::new(),
+            is_protected: false,
         }
     }
 
@@ -243,6 +258,8 @@ mod tests {
             host_key: None,
             devices: BTreeMap::new(),
             ready: None,
+            is_finished: true,
+            is_protected: None,
         }
     }
 
@@ -292,6 +309,26 @@ mod tests {
             deepest(&spec(), &now, &live(&spec())),
             Some(Effect::Replace)
         );
+    }
+
+    #[test]
+    fn protection_is_put_on_and_taken_off_while_it_runs_and_only_where_there_is_any() {
+        let now = MachineSpec {
+            is_protected: true,
+            ..spec()
+        };
+        assert_eq!(deepest(&spec(), &now, &live(&spec())), None);
+        let bare = LiveMachine {
+            is_protected: Some(false),
+            ..live(&spec())
+        };
+        assert_eq!(deepest(&spec(), &now, &bare), Some(Effect::InPlace));
+        let kept = LiveMachine {
+            is_protected: Some(true),
+            ..live(&spec())
+        };
+        assert_eq!(deepest(&spec(), &now, &kept), None);
+        assert_eq!(deepest(&now, &spec(), &kept), Some(Effect::InPlace));
     }
 
     #[test]

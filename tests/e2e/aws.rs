@@ -16,6 +16,7 @@ mod emulator;
 mod faults;
 mod pages;
 mod proxied;
+mod protection;
 mod proxy;
 mod refusals;
 mod strangers;
@@ -31,6 +32,7 @@ async fn keeps_the_contract(bed: &Bed) {
     contract::hands_data_over_to_a_second_machine(&provider, &Env::new("twin"), &plain()).await;
     let [pool, one, two] = ["warm-web-1", "one", "two"].map(Env::new);
     contract::lets_a_warm_machine_be_claimed(&provider, (&pool, &one, &two), &plain()).await;
+    contract::keeps_a_machine_from_being_ended(&provider, &Env::new("kept"), &plain()).await;
     assert_eq!(bed.instances().await, [], "no machine is left");
     assert_eq!(bed.volumes().await, [], "and no volume");
 }

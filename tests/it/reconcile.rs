@@ -1,6 +1,7 @@
 //! The core from outside: golden plans, worlds with faults, the loop on a clock of its own.
 
 mod architecture;
+mod begun;
 mod declared;
 mod drift;
 mod golden;

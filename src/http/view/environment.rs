@@ -311,6 +311,8 @@ fn machine_view(live: &Live, machine: &LiveMachine) -> MachineView {
         host_key: _,
         devices: _,
         ready: _,
+        is_finished: _,
+        is_protected: _,
     } = machine;
     MachineView {
         id: live.id.to_string(),

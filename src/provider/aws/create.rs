@@ -12,7 +12,7 @@ use super::launch::{Launch, launch};
 use super::link::{Link, filter, tagged};
 use super::machine::{self, gone};
 use super::seen::{Machine, State, Volume};
-use super::tag::{ENV, KEY, OWNER};
+use super::tag::{ENV, KEY, Mark, OWNER};
 use super::wait::{SHOWN, until};
 use super::{image, kind, network, power, volume};
 use crate::model::{Beside, Key, LiveId, MachineSpec, Stamp, Subject, Token};
@@ -135,6 +135,11 @@ async fn finish(link: &Link, order: &Order<'_>, id: &LiveId) -> Result<(), Fault
     for subject in order.volumes {
         let volume = meant(link, subject, order.stamp).await?;
         attach(link, &volume.id, id).await?;
+    }
+    let (_, mark) = machine::require(link, id).await?;
+    if mark.is_begun {
+        let is_begun = false;
+        machine::put_mark(link, id, &Mark { is_begun, ..mark }).await?;
     }
     Ok(())
 }

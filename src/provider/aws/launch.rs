@@ -156,6 +156,8 @@ fn tags(
         host_key: seed.host_key_public.trim().to_owned(),
         ready: None,
         scratch: scratch.clone(),
+        is_begun: !wanted.order.volumes.is_empty(),
+        is_protected: wanted.order.spec.is_protected,
     };
     let mut machine = mark.tags();
     machine.insert(TOKEN.to_owned(), token.to_owned());
@@ -192,6 +194,7 @@ fn request(
         .instance_type(InstanceType::from(wanted.kind))
         .set_key_name(link.config.key_pair.clone())
         .metadata_options(metadata())
+        .set_disable_api_termination(wanted.order.spec.is_protected.then_some(true))
         .network_interfaces(interface(link.config.reach, wanted))
         .set_block_device_mappings(Some(disks))
         .tag_specifications(tag::specification(ResourceType::Instance, &tags.machine))

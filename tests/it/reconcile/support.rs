@@ -132,6 +132,8 @@ fn live(spec: &Spec) -> Option<LiveFields> {
             host_key: Some("ssh-ed25519 AAAA".to_owned()),
             devices: BTreeMap::new(),
             ready: None,
+            is_finished: true,
+            is_protected: None,
         }),
         Spec::Guest(_) | Spec::Containers(_) => LiveFields::Guest,
         Spec::Checkout(spec) => LiveFields::Checkout(LiveCheckout {

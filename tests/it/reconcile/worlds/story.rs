@@ -103,6 +103,8 @@ impl Story {
                 host_key: None,
                 devices: BTreeMap::new(),
                 ready: None,
+                is_finished: true,
+                is_protected: None,
             })
         };
         let name =
