@@ -195,6 +195,8 @@ impl Sheet {
             ready: None,
             is_finished: true,
             is_protected: None,
+            is_spot: false,
+            bastion: None,
         };
         Ok(self.write(stamp, LiveFields::Machine(machine)))
     }

@@ -92,7 +92,7 @@ pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -
 /// Everything of a machine that can be there before it is known whose it is. It is declared as the
 /// machine of an environment, data volume included, so that both are known to be of one shape.
 fn add_warm(desired: &mut Desired, effective: &Effective, machine: &Machine) {
-    let machine = machine_spec(machine);
+    let machine = machine_spec(effective, machine);
     let image = Spec::Image(machine.image.clone());
     let mut resources = vec![
         (Key::Image, Resource::new(image, [])),
@@ -113,7 +113,7 @@ fn add_warm(desired: &mut Desired, effective: &Effective, machine: &Machine) {
     desired.resources.extend(resources);
 }
 
-fn machine_spec(machine: &Machine) -> MachineSpec {
+fn machine_spec(effective: &Effective, machine: &Machine) -> MachineSpec {
     MachineSpec {
         provider: machine.provider.clone(),
         image: machine.image.clone(),
@@ -122,6 +122,7 @@ fn machine_spec(machine: &Machine) -> MachineSpec {
         disk_mib: machine.disk_mib,
         volumes: BTreeSet::from([Key::Volume(DATA.to_owned())]),
         is_protected: effective.timing.is_protected,
+        market: machine.market,
     }
 }
 
@@ -169,7 +170,7 @@ fn add_resources(
     };
     add(Key::Image, Spec::Image(machine.image.clone()), &[]);
     add(volume.clone(), Spec::Volume(volume_spec(machine)), &[]);
-    let spec = machine_spec(machine);
+    let spec = machine_spec(effective, machine);
     add(Key::Machine, Spec::Machine(spec), &[Key::Image, volume]);
     add(
         Key::Guest,

@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness, no environment. A type lives here when more than one
 //! room needs it; behaviour that decides lives in `reconcile`, behaviour that acts in an adapter.
 
+pub mod bastion;
 pub mod change;
 pub mod desired;
 pub mod diagnostic;
@@ -19,10 +20,11 @@ pub mod snapshot;
 pub mod stamp;
 pub mod text;
 
+pub use bastion::Bastion;
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, Elsewhere,
-    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, RegisteredImage,
+    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Market, Pool, RegisteredImage,
     RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy, Update, Variable,
     VolumeSpec, Waking, WakingBy,
 };

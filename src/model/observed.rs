@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, EnvName, Key, ProviderName, Revision, Stamp};
+use super::{Bastion, Digest, EnvName, Key, ProviderName, Revision, Stamp};
 
 /// How a provider calls a live object: a domain's UUID, a volume's path, an instance id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -236,6 +236,10 @@ pub struct LiveMachine {
     pub is_finished: bool,
     /// Whether the provider keeps it from being ended; `None`: it keeps nothing from that.
     pub is_protected: Option<bool>,
+    /// Rented out of what the provider has to spare, and of that size as long as it lives.
+    pub is_spot: bool,
+    /// Through which it is reached; `None`: directly.
+    pub bastion: Option<Bastion>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

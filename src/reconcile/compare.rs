@@ -43,6 +43,7 @@ pub fn machine(
         disk_mib,
         volumes,
         is_protected,
+        market: _, // counts when a machine is made
     } = spec;
     let LiveMachine {
         power,
@@ -50,25 +51,31 @@ pub fn machine(
         memory_mib: live_memory,
         image: live_image,
         volumes: live_volumes,
-        address: _,  // given by the network
-        host_key: _, // made with the machine
-        devices: _,  // of the volumes, which are compared
-        ready: _,    // of a warm machine alone
+        address: _,     // given by the network
+        host_key: _,    // made with the machine
+        devices: _,     // of the volumes, which are compared
+        ready: _,       // of a warm machine alone
         is_finished: _, // what is not is made on
         is_protected: live_protected,
+        is_spot,
+        bastion: _, // of the network
     } = live;
     let mut fields = Vec::new();
     if *power != Power::Running {
         let to = Power::Running.to_string();
         fields.push(change(POWER, power.to_string(), to, Effect::InPlace));
     }
+    let resized = match is_spot {
+        true => Effect::Replace,
+        false => Effect::Restart,
+    };
     if live_cpus != cpus {
         let (from, to) = (live_cpus.to_string(), cpus.to_string());
-        fields.push(change("cpus", from, to, Effect::Restart));
+        fields.push(change("cpus", from, to, resized));
     }
     if live_memory != memory_mib {
         let (from, to) = (mib(*live_memory), mib(*memory_mib));
-        fields.push(change("memory", from, to, Effect::Restart));
+        fields.push(change("memory", from, to, resized));
     }
     if let Some(live) = live_protected.filter(|live| live != is_protected) {
         let (from, to) = (on_or_off(live), on_or_off(*is_protected));
@@ -222,7 +229,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Boot, BuildRecipe, Health, ImageName, ImageOrigin, ImageSpec, ProviderName, Spec,
+        Boot, BuildRecipe, Health, ImageName, ImageOrigin, ImageSpec, Market, ProviderName, Spec,
     };
 
     fn spec() -> MachineSpec {
@@ -244,6 +251,7 @@ mod tests {
             disk_mib: 8192,
             volumes: BTreeSet::new(),
             is_protected: false,
+            market: Market::OnDemand,
         }
     }
 
@@ -260,6 +268,8 @@ mod tests {
             ready: None,
             is_finished: true,
             is_protected: None,
+            is_spot: false,
+            bastion: None,
         }
     }
 
@@ -329,6 +339,28 @@ mod tests {
         };
         assert_eq!(deepest(&spec(), &now, &kept), None);
         assert_eq!(deepest(&now, &spec(), &kept), Some(Effect::InPlace));
+    }
+
+    #[test]
+    fn a_spot_machine_keeps_its_size_as_long_as_it_lives() {
+        let now = MachineSpec {
+            memory_mib: 2048,
+            ..spec()
+        };
+        let spot = LiveMachine {
+            is_spot: true,
+            ..live(&spec())
+        };
+        assert_eq!(deepest(&spec(), &now, &spot), Some(Effect::Replace));
+    }
+
+    #[test]
+    fn how_a_machine_is_rented_is_no_difference() {
+        let now = MachineSpec {
+            market: Market::Spot,
+            ..spec()
+        };
+        assert_eq!(deepest(&spec(), &now, &live(&spec())), None);
     }
 
     #[test]

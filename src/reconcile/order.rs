@@ -172,7 +172,10 @@ impl<'a> Order<'a> {
     /// Takes off what keeps a machine from being ended, once its end is allowed.
     fn unprotected(&mut self, cause: &Cause, machine: &Live, after: After) -> After {
         let is_protected = machine.fields.as_machine().and_then(|m| m.is_protected);
-        let provider = machine.provider.clone().filter(|_| is_protected == Some(true));
+        let provider = machine
+            .provider
+            .clone()
+            .filter(|_| is_protected == Some(true));
         let Some(provider) = provider else {
             return after;
         };

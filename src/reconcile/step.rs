@@ -379,6 +379,7 @@ async fn find(
         address,
         host_key,
         volumes: machine.devices,
+        bastion: machine.bastion,
     }))
 }
 

@@ -6,8 +6,8 @@ use super::cloud::{Cloud, Flavor, Thing};
 use super::guest::Inside;
 use super::{Rule, State};
 use crate::model::{
-    Digest, Key, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power, ProviderName,
-    Stamp, Subject, Token, VolumeSpec, Warm,
+    Digest, Key, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power,
+    ProviderName, Stamp, Subject, Token, VolumeSpec, Warm,
 };
 use crate::port::{Made, ProviderError};
 
@@ -206,13 +206,19 @@ impl Site<'_> {
             cpus: spec.cpus,
             memory_mib: spec.memory_mib,
             image: Some(spec.image.id()),
-            volumes: if is_finished { volumes } else { BTreeSet::new() },
+            volumes: if is_finished {
+                volumes
+            } else {
+                BTreeSet::new()
+            },
             address: None,
             host_key: Some(format!("ssh-ed25519 {:016x}", self.state.dice.number())),
             devices: BTreeMap::new(),
             ready: None,
             is_finished,
             is_protected: (!is_named).then_some(spec.is_protected),
+            is_spot: false,
+            bastion: None,
         };
         let object = Object {
             id: id.clone(),
@@ -268,9 +274,7 @@ impl Site<'_> {
     pub fn give_back(&mut self, warm: &Warm) -> Result<(), ProviderError> {
         match self.stamp_of(&warm.id) {
             Some(stamp) if stamp.env != warm.env => Err(self.moved(&warm.id.to_string())),
-            Some(_) => {
-                self.delete_machine(&warm.id)
-            }
+            Some(_) => self.delete_machine(&warm.id),
             None => Ok(()),
         }
     }

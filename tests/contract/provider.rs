@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use metrom::model::{
     Beside, Boot, BuildRecipe, Digest, EnvName, ImageName, ImageOrigin, ImageSpec, Inventory, Key,
-    LiveFields, LiveId, LiveMachine, MachineSpec, Object, OwnerName, Power, ProviderAction,
+    LiveFields, LiveId, LiveMachine, MachineSpec, Market, Object, OwnerName, Power, ProviderAction,
     Revision, Spec, Stamp, Subject, Timestamp, Token, VolumeSpec, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, ProviderError, Silent};
@@ -70,6 +70,7 @@ impl Env {
             disk_mib: GIB,
             volumes: BTreeSet::from([Key::Volume("data".into())]),
             is_protected: false,
+            market: Market::OnDemand,
         };
         let digest = Spec::Machine(spec.clone()).digest();
         ProviderAction::CreateMachine {

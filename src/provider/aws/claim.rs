@@ -7,8 +7,8 @@ use super::end;
 use super::fault::Fault;
 use super::link::Link;
 use super::machine::{self, gone, put_mark, put_unready};
-use super::{power, protect};
 use super::tag::Mark;
+use super::{power, protect};
 use crate::model::{LiveId, Stamp, Subject, Warm};
 
 /// Claims the machine for the environment of the stamp.
@@ -26,7 +26,9 @@ pub async fn claim(
     volumes: &[Subject],
     is_protected: bool,
 ) -> Result<LiveId, Fault> {
-    let (_, mark) = machine::settled(link, &warm.id).await?;
+    let (machine, mark) = machine::settled(link, &warm.id).await?;
+    // EC2 protects none that it may take back itself.
+    let is_protected = is_protected && !machine.is_spot;
     let is_again = mark.stamp.is_of(&stamp.owner, &stamp.env);
     if !is_again && !mark.stamp.is_of(&stamp.owner, &warm.env) {
         return Err(gone(&warm.id));

@@ -97,7 +97,10 @@ fn object(
             devices: devices(machine, attached),
             ready: mark.and_then(|mark| mark.ready.clone()),
             is_finished: mark.is_none_or(|mark| !mark.is_begun),
-            is_protected: mark.map(|_| is_protected),
+            // EC2 protects none that it may take back itself.
+            is_protected: mark.filter(|_| !machine.is_spot).map(|_| is_protected),
+            is_spot: machine.is_spot,
+            bastion: link.config.bastion.clone(),
         }),
         stamp: mark.map(|mark| mark.stamp.clone()),
     })

@@ -32,6 +32,8 @@ mod launch;
 mod link;
 mod machine;
 mod network;
+mod offer;
+mod parameter;
 mod power;
 mod protect;
 mod resize;

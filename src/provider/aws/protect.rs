@@ -30,12 +30,7 @@ pub async fn protect(link: &Link, id: &LiveId, is_protected: bool) -> Result<(),
 }
 
 /// The same, with the mark that it has now; returns the one that it has then.
-pub async fn put(
-    link: &Link,
-    id: &LiveId,
-    mark: Mark,
-    is_protected: bool,
-) -> Result<Mark, Fault> {
+pub async fn put(link: &Link, id: &LiveId, mark: Mark, is_protected: bool) -> Result<Mark, Fault> {
     let new = Mark {
         is_protected,
         ..mark.clone()

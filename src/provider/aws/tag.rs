@@ -20,6 +20,8 @@ pub const PART: &str = "metrom:part";
 pub const MACHINE: &str = "metrom:machine";
 /// On what belongs to the cloud as declared and to no environment.
 pub const PROVIDER: &str = "metrom:provider";
+/// How a machine was rented, for people.
+pub const MARKET: &str = "metrom:market";
 /// What people see in AWS's console.
 pub const NAME: &str = "Name";
 

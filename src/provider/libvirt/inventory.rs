@@ -152,6 +152,8 @@ impl Look<'_> {
             ready: mark.and_then(|mark| mark.ready.clone()),
             is_finished: true, // a domain is made with its disks
             is_protected: None,
+            is_spot: false,
+            bastion: None,
         }
     }
 

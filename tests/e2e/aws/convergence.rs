@@ -306,7 +306,11 @@ async fn a_creation_that_was_cut_off_goes_on_with_the_same_machine() {
         let said = format!("killed at {killed:?}");
         settle(&bed, bed.folder.path(), &said).await;
         is_whole(&bed, &WANTED[0], &said).await;
-        assert_eq!(bed.instances().await[0].text_at("instanceId"), born, "{said}");
+        assert_eq!(
+            bed.instances().await[0].text_at("instanceId"),
+            born,
+            "{said}"
+        );
         assert_eq!(bed.proxy.calls("TerminateInstances"), 0, "{said}");
         assert!(bed.proxy.calls("RunInstances") <= changes + 1, "{said}");
     });

@@ -1,7 +1,7 @@
 //! EC2's own protection from being ended: whose it is, and what becomes of it behind our back.
 
 use metrom::model::{Key, LiveId, ProviderAction, Subject, Token, Warm};
-use metrom::port::{Actuator, Observer as _};
+use metrom::port::Actuator;
 
 use super::bed::{Bed, plain};
 use super::contract::{self, Env, SMALL};

@@ -38,7 +38,10 @@ fn a_creation_that_was_cut_off_goes_on_with_the_same_machine() {
         let before = machine(&world);
         assert_eq!(apply(&world), Some(End::Settled), "killed at {calls}");
         let (id, after) = machine(&world).unwrap();
-        assert!(after.is_finished && after.volumes.len() == 1, "killed at {calls}");
+        assert!(
+            after.is_finished && after.volumes.len() == 1,
+            "killed at {calls}"
+        );
         if let Some((was, machine)) = before {
             assert_eq!(id, was, "killed at {calls}");
             begun += usize::from(!machine.is_finished);
@@ -71,11 +74,15 @@ fn a_protected_machine_is_protected_by_its_provider_as_well_and_never_made_anew_
     assert_eq!(apply(&world), Some(End::Settled));
     let (id, first) = machine(&world).unwrap();
     assert_eq!(first.is_protected, Some(true));
-    for (commit, field, is_protected) in [(1, "protect: false", false), (2, "protect: true", true)] {
+    for (commit, field, is_protected) in [(1, "protect: false", false), (2, "protect: true", true)]
+    {
         world.push(declared(&[field]).commit(commit));
         assert_eq!(apply(&world), Some(End::Settled));
         let (same, machine) = machine(&world).unwrap();
-        assert_eq!((same, machine.is_protected), (id.clone(), Some(is_protected)));
+        assert_eq!(
+            (same, machine.is_protected),
+            (id.clone(), Some(is_protected))
+        );
     }
 }
 

@@ -134,6 +134,8 @@ fn live(spec: &Spec) -> Option<LiveFields> {
             ready: None,
             is_finished: true,
             is_protected: None,
+            is_spot: false,
+            bastion: None,
         }),
         Spec::Guest(_) | Spec::Containers(_) => LiveFields::Guest,
         Spec::Checkout(spec) => LiveFields::Checkout(LiveCheckout {

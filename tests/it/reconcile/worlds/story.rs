@@ -105,6 +105,8 @@ impl Story {
                 ready: None,
                 is_finished: true,
                 is_protected: None,
+                is_spot: false,
+                bastion: None,
             })
         };
         let name =
