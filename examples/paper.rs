@@ -131,6 +131,7 @@ impl Sheet {
                 stamp,
                 volumes,
                 token: _,
+                is_protected: _, // nothing is protected on paper
             } => return self.claim(warm, stamp, volumes).map(Some),
             ProviderAction::GiveBack { warm } => self.give_back(warm)?,
             ProviderAction::PauseMachine { id, ready } => {
@@ -151,6 +152,9 @@ impl Sheet {
                 let machine = self.machine(id)?;
                 (machine.cpus, machine.memory_mib) = (*cpus, *memory_mib);
                 self.mark(id, stamp);
+            }
+            ProviderAction::ProtectMachine { .. } => {
+                return Err(Refusal::Refused("paper protects nothing".to_owned()));
             }
             ProviderAction::DeleteMachine { id } => drop(self.objects.remove(id)),
         }
@@ -189,6 +193,10 @@ impl Sheet {
             host_key: Some("ssh-ed25519 AAAA on-paper".to_owned()),
             devices: BTreeMap::new(),
             ready: None,
+            is_finished: true,
+            is_protected: None,
+            is_spot: false,
+            bastion: None,
         };
         Ok(self.write(stamp, LiveFields::Machine(machine)))
     }

@@ -13,6 +13,7 @@ use crate::http::view::{InventoryView, ObjectView, SumView};
 use crate::model::text::mib;
 use crate::model::{ProviderName, Timestamp};
 use crate::port::Clock;
+use crate::reconcile::Belongs;
 
 /// Lists machines and volumes on every provider: ours, orphaned, of other repositories, foreign
 ///
@@ -42,9 +43,10 @@ pub async fn run(args: &Inventory, global: &Global) -> Result<Exit> {
     }
     let mut shown = InventoryView::new(&tick);
     shown.objects.retain(|object| is_asked_for(args, object));
+    shown.gaps.retain(|gap| is_meant(args, &gap.provider));
     let is_whole = shown.gaps.is_empty();
     for gap in &shown.gaps {
-        anstream::eprintln!("{}: {gap}", paint(WARN, "not seen"));
+        anstream::eprintln!("{}: {}", paint(WARN, "not seen"), gap.reason);
     }
     if !global.output.print(&shown)? {
         let has_prices = tick.ledger.month.is_some();
@@ -55,10 +57,13 @@ pub async fn run(args: &Inventory, global: &Global) -> Result<Exit> {
 }
 
 fn is_asked_for(args: &Inventory, object: &ObjectView) -> bool {
+    is_meant(args, &object.provider) && (object.belongs.is_stray() || !args.stray)
+}
+
+/// Whether that provider is one of those that were named, or none was.
+fn is_meant(args: &Inventory, provider: &str) -> bool {
     let names = &args.providers;
-    let is_there = names.is_empty() || names.iter().any(|name| name.as_str() == object.provider);
-    let is_stray = ["orphaned", "foreign"].contains(&object.belongs);
-    is_there && (is_stray || !args.stray)
+    names.is_empty() || names.iter().any(|name| name.as_str() == provider)
 }
 
 fn listed(objects: &[ObjectView], format: Format, (now, has_prices): (Timestamp, bool)) -> String {
@@ -106,11 +111,11 @@ fn listed(objects: &[ObjectView], format: Format, (now, has_prices): (Timestamp,
 
 fn belongs(object: &ObjectView) -> String {
     let style = match object.belongs {
-        "orphaned" => WARN,
-        "foreign" | "theirs" => FAINT,
-        _ => return object.belongs.to_owned(),
+        Belongs::Orphaned => WARN,
+        Belongs::Foreign | Belongs::Theirs => FAINT,
+        Belongs::Ours => return object.belongs.word().to_owned(),
     };
-    paint(style, object.belongs)
+    paint(style, object.belongs.word())
 }
 
 fn size(object: &ObjectView) -> String {

@@ -137,6 +137,7 @@ fn aws_config(name: &ProviderName, cloud: &CloudSpec) -> crate::provider::aws::A
             Declared::Public => Reach::Public,
             Declared::Private => Reach::Private,
         },
+        bastion: network.bastion.map(Into::into),
         key_pair,
         types: types.collect(),
         tags,

@@ -129,6 +129,7 @@ fn way_in(aim: &Aim) -> Option<GuestTarget> {
         address: machine.address?,
         host_key: machine.host_key.clone()?,
         volumes: machine.devices.clone(),
+        bastion: machine.bastion.clone(),
     })
 }
 

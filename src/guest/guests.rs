@@ -12,9 +12,9 @@ use super::command::Command;
 use super::identity::Identity;
 use super::operator::{Operator, explain};
 use super::output::Lines;
-use super::ssh::{Chunk, Keys, Login, Session, SshError, Terminal};
-use super::{Layout, checkout, configure, containers, observe, project, ready, stack, stats};
-use crate::model::{ContainerReading, GuestAction, Key};
+use super::ssh::{Chunk, Keys, Login, Session, SshError, Terminal, Way};
+use super::{Layout, bastion, checkout, configure, containers, observe, project, ready, stack, stats};
+use crate::model::{Bastion, ContainerReading, GuestAction, Key};
 use crate::port::{
     GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal, Secrets, Silent,
 };
@@ -35,7 +35,7 @@ pub struct Guests {
 }
 
 /// Machine, address and host key: a machine that was made anew is another peer.
-type Peer = (String, String, String);
+pub(super) type Peer = (String, String, String);
 /// Held while logging in, so that others wait for that login instead of making their own.
 type Slot = Arc<tokio::sync::Mutex<Option<Arc<Session>>>>;
 
@@ -143,24 +143,37 @@ impl Guests {
     }
 
     async fn session(&self, target: &GuestTarget) -> Result<Arc<Session>, SshError> {
-        let slot = self.slot(target);
+        let slot = self.slot(peer(target));
         let mut slot = slot.lock().await;
         if let Some(session) = slot.as_ref().filter(|session| !session.is_closed()) {
             return Ok(Arc::clone(session));
         }
-        let opening = Session::open(
-            target.address,
-            &target.host_key,
-            &self.login,
-            &self.identity,
-        );
+        let way = match &target.bastion {
+            None => Way::Direct,
+            Some(bastion) => Way::Through(self.through(bastion).await?),
+        };
+        let address = target.address.to_string();
+        let (key, login) = (&target.host_key, &self.login);
+        let opening = Session::open(&address, key, login, &self.identity, way);
         let session = Arc::new(opening.await?);
         *slot = Some(Arc::clone(&session));
         Ok(session)
     }
 
-    fn slot(&self, target: &GuestTarget) -> Slot {
-        let peer = peer(target);
+    /// The one connection to a bastion, for all machines behind it.
+    async fn through(&self, bastion: &Bastion) -> Result<Arc<Session>, SshError> {
+        let slot = self.slot(bastion::peer(bastion));
+        let mut slot = slot.lock().await;
+        if let Some(session) = slot.as_ref().filter(|session| !session.is_closed()) {
+            return Ok(Arc::clone(session));
+        }
+        let session = bastion::connect(bastion, &self.identity, &*self.secrets).await?;
+        let session = Arc::new(session);
+        *slot = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    fn slot(&self, peer: Peer) -> Slot {
         let mut kept = self.kept.lock().expect("no panic while it is held");
         // Another address or key of the same machine: what was kept is of no use any more.
         kept.retain(|other, _| other.0 != peer.0 || *other == peer);
@@ -182,7 +195,7 @@ impl Guests {
             };
             let now = Instant::now();
             match &error {
-                SshError::HostKey(_) => return Err(error),
+                SshError::HostKey(_) | SshError::Barred(_) => return Err(error),
                 SshError::Refused(_) => {
                     let since = *refused_since.get_or_insert(now);
                     if now.duration_since(since) > ready::REFUSALS_FOR {
@@ -257,7 +270,9 @@ impl Logs {
 
 fn peer(target: &GuestTarget) -> Peer {
     let machine = target.machine.0.clone();
-    (machine, target.address.to_string(), target.host_key.clone())
+    // Another bastion, another key of it: another way, which has to be gone anew.
+    let address = format!("{} {:?}", target.address, target.bastion);
+    (machine, address, target.host_key.clone())
 }
 
 fn said(target: &GuestTarget, error: SshError) -> GuestError {

@@ -38,6 +38,14 @@ impl Identity {
         Self::of(ed25519("metrom")?)
     }
 
+    /// The pair of a private key in OpenSSH's form.
+    ///
+    /// # Errors
+    /// Why it is none, without a word of what was given.
+    pub fn read(pem: &[u8]) -> Result<Self, String> {
+        Self::of(PrivateKey::from_openssh(pem).map_err(text)?)
+    }
+
     fn of(key: PrivateKey) -> Result<Self, String> {
         let public = key.public_key().to_openssh().map_err(text)?;
         Ok(Self {
@@ -80,8 +88,7 @@ pub fn load_or_create(path: &Path) -> Result<Identity, IdentityError> {
         create(path).map_err(|reason| failed("make", reason))?;
     }
     let pem = std::fs::read(path).map_err(|e| failed("read", text(e)))?;
-    let key = PrivateKey::from_openssh(&pem).map_err(|e| failed("read", text(e)))?;
-    Identity::of(key).map_err(|reason| failed("read", reason))
+    Identity::read(&pem).map_err(|reason| failed("read", reason))
 }
 
 fn create(path: &Path) -> Result<(), String> {

@@ -9,6 +9,7 @@
 //! [`Guests`] keeps the connections and does what the port asks, each action in a file of its own.
 
 mod advice;
+mod bastion;
 mod checkout;
 mod command;
 mod compose;
@@ -17,6 +18,7 @@ mod container;
 mod containers;
 mod daemon;
 mod data;
+mod dial;
 mod docker;
 mod dotenv;
 mod fat;

@@ -185,6 +185,7 @@ pub(crate) fn explain(env: &EnvName, doing: &str, error: SshError) -> GuestError
         SshError::Silent(reason) => GuestError::Silent { env, reason },
         SshError::HostKey(reason) => GuestError::HostKey { env, reason },
         SshError::Refused(reason) => GuestError::Refused { env, reason },
+        SshError::Barred(reason) => GuestError::Barred { env, reason },
         SshError::Lost(reason) => GuestError::Lost {
             env,
             doing: doing.to_owned(),

@@ -5,23 +5,22 @@
 //! is compared with the one that the machine was given before its first boot; there is no way to
 //! connect without that.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::client::{self, Handle, Msg};
 use russh::keys::ssh_key::HashAlg;
 use russh::keys::{PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
-use russh::{Channel, ChannelMsg, ChannelWriteHalf};
+use russh::{Channel, ChannelMsg, ChannelOpenFailure, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::command::Command;
+use super::dial::{Stream, dialled, shown};
 use super::identity::Identity;
 
-/// A machine in the same network answers at once, or its kernel is not up.
-const DIAL_WITHIN: Duration = Duration::from_secs(5);
+/// The same from another machine, which has to answer as well.
+const TUNNEL_WITHIN: Duration = Duration::from_secs(10);
 /// Key exchange and login take 2 s on an idle emulated machine; busy ones need many times that.
 const LOGIN_WITHIN: Duration = Duration::from_secs(90);
 /// One round trip and a fork on the other side.
@@ -43,6 +42,8 @@ pub enum SshError {
     Lost(String),
     /// The program did not end in time.
     Late(Duration),
+    /// The machine in between is not the one that was meant, or does not let us through.
+    Barred(String),
 }
 
 /// Whom to log in as, and where sshd listens.
@@ -94,6 +95,16 @@ pub enum Keys {
 pub struct Session {
     handle: Handle<Pinned>,
     login: String,
+    /// The connection within which this one is, as long as this one lasts.
+    _through: Option<Arc<Session>>,
+}
+
+/// How a machine is dialled.
+#[derive(Clone)]
+pub enum Way {
+    Direct,
+    /// By a connection from that one.
+    Through(Arc<Session>),
 }
 
 /// Accepts one host key.
@@ -133,10 +144,11 @@ impl Session {
     /// # Errors
     /// [`SshError::Silent`], [`SshError::HostKey`], [`SshError::Refused`].
     pub async fn open(
-        address: IpAddr,
+        address: &str,
         host_key: &str,
         login: &Login,
         identity: &Identity,
+        way: Way,
     ) -> Result<Self, SshError> {
         let expected = PublicKey::from_openssh(host_key)
             .map_err(|e| SshError::HostKey(format!("the recorded host key is no key: {e}")))?;
@@ -145,19 +157,19 @@ impl Session {
             expected,
             other: Arc::clone(&other),
         };
-        let address = SocketAddr::new(address, login.port);
-        let stream = match timeout(DIAL_WITHIN, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(e)) => return Err(SshError::Silent(format!("{address}: {e}"))),
-            Err(_) => {
-                let waited = DIAL_WITHIN.as_secs();
-                return Err(SshError::Silent(format!(
-                    "{address}: no answer in {waited} s"
-                )));
+        let (stream, through) = match way {
+            Way::Direct => (dialled(address, login.port).await?, None),
+            Way::Through(session) => {
+                let stream = session.tunnel(address, login.port).await?;
+                (stream, Some(session))
             }
         };
+        let address = shown(address, login.port);
         match timeout(LOGIN_WITHIN, Self::log_in(stream, pin, login, identity)).await {
-            Ok(Ok(session)) => Ok(session),
+            Ok(Ok(session)) => Ok(Self {
+                _through: through,
+                ..session
+            }),
             Ok(Err(e)) => Err(
                 match other.lock().expect("no panic while it is held").take() {
                     Some(found) => SshError::HostKey(format!("{address} offers {found}")),
@@ -172,7 +184,7 @@ impl Session {
     }
 
     async fn log_in(
-        stream: TcpStream,
+        stream: Box<dyn Stream>,
         pin: Pinned,
         login: &Login,
         identity: &Identity,
@@ -184,7 +196,6 @@ impl Session {
             nodelay: true,
             ..client::Config::default()
         };
-        stream.set_nodelay(true).map_err(|e| silent(e.into()))?;
         let mut handle = client::connect_stream(Arc::new(config), stream, pin)
             .await
             .map_err(silent)?;
@@ -203,6 +214,7 @@ impl Session {
         Ok(Self {
             handle,
             login: login.user.clone(),
+            _through: None,
         })
     }
 
@@ -287,6 +299,33 @@ impl Session {
     ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, SshError> {
         let opening = self.handle.channel_open_direct_streamlocal(socket);
         Ok(opened(opening).await?.into_stream())
+    }
+
+    /// A connection from this machine to another one.
+    async fn tunnel(&self, address: &str, port: u16) -> Result<Box<dyn Stream>, SshError> {
+        let to = u32::from(port);
+        let opening = self
+            .handle
+            .channel_open_direct_tcpip(address, to, "127.0.0.1", 0);
+        let shown = shown(address, port);
+        let late = || {
+            let waited = TUNNEL_WITHIN.as_secs();
+            SshError::Silent(format!(
+                "{shown}: no answer through the bastion in {waited} s"
+            ))
+        };
+        match timeout(TUNNEL_WITHIN, opening).await {
+            Ok(Ok(channel)) => Ok(Box::new(channel.into_stream())),
+            Ok(Err(russh::Error::ChannelOpenFailure(
+                ChannelOpenFailure::AdministrativelyProhibited,
+            ))) => Err(SshError::Barred(
+                "the bastion opens no connections for us; see to `AllowTcpForwarding` and \
+                 `PermitOpen` of its sshd"
+                    .to_owned(),
+            )),
+            Ok(Err(e)) => Err(SshError::Silent(format!("{shown}: the bastion says: {e}"))),
+            Err(_) => Err(late()),
+        }
     }
 
     async fn channel(&self) -> Result<Channel<Msg>, SshError> {

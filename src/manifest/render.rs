@@ -94,7 +94,7 @@ pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -
 /// Everything of a machine that can be there before it is known whose it is. It is declared as the
 /// machine of an environment, data volume included, so that both are known to be of one shape.
 fn add_warm(desired: &mut Desired, effective: &Effective, machine: &Machine) {
-    let machine = machine_spec(machine);
+    let machine = machine_spec(effective, machine);
     let image = Spec::Image(machine.image.clone());
     let mut resources = vec![
         (Key::Image, Resource::new(image, [])),
@@ -115,7 +115,7 @@ fn add_warm(desired: &mut Desired, effective: &Effective, machine: &Machine) {
     desired.resources.extend(resources);
 }
 
-fn machine_spec(machine: &Machine) -> MachineSpec {
+fn machine_spec(effective: &Effective, machine: &Machine) -> MachineSpec {
     MachineSpec {
         provider: machine.provider.clone(),
         image: machine.image.clone(),
@@ -123,6 +123,8 @@ fn machine_spec(machine: &Machine) -> MachineSpec {
         memory_mib: machine.memory_mib,
         disk_mib: machine.disk_mib,
         volumes: BTreeSet::from([Key::Volume(DATA.to_owned())]),
+        is_protected: effective.timing.is_protected,
+        market: machine.market,
     }
 }
 
@@ -195,7 +197,7 @@ fn add_resources(
     };
     add(Key::Image, Spec::Image(machine.image.clone()), &[]);
     add(volume.clone(), Spec::Volume(volume_spec(machine)), &[]);
-    let spec = machine_spec(machine);
+    let spec = machine_spec(effective, machine);
     add(Key::Machine, Spec::Machine(spec), &[Key::Image, volume]);
     add(
         Key::Guest,

@@ -251,6 +251,8 @@ impl Spec {
                 memory_mib,
                 disk_mib,
                 volumes,
+                is_protected: _, // put on and taken off while it runs
+                market: _,       // counts when a machine is made
             }) => Digest::of_halves(
                 &Digest::of(&(provider, image, disk_mib, volumes)),
                 &Digest::of(&(cpus, memory_mib)),
@@ -309,6 +311,8 @@ impl ImageOrigin {
 pub enum RegisteredImage {
     /// The one that the provider calls so, such as an AMI.
     Id(String),
+    /// The one that a parameter of the provider names when a machine is made.
+    Parameter(String),
     /// The newest of an owner whose name matches a pattern with `*`, when a machine is made. A newer
     /// one replaces no machine: what runs changes by a commit.
     Newest { owner: String, name: String },
@@ -355,6 +359,22 @@ pub struct MachineSpec {
     pub disk_mib: u64,
     /// The data volumes to attach, by key.
     pub volumes: BTreeSet<Key>,
+    /// Whether a provider that can is to keep it from being ended.
+    pub is_protected: bool,
+    /// How it is rented, where machines are; what runs stays as it was made.
+    pub market: Market,
+}
+
+/// How a machine of a cloud is rented.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Market {
+    #[default]
+    OnDemand,
+    /// Out of what the cloud has to spare, which it may take back; on demand when it has none.
+    Spot,
+    /// The same, and no machine while it has none.
+    SpotOnly,
 }
 
 /// What a machine has beyond its image, whatever the environment.

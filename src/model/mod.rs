@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness, no environment. A type lives here when more than one
 //! room needs it; behaviour that decides lives in `reconcile`, behaviour that acts in an adapter.
 
+pub mod bastion;
 pub mod bucket;
 pub mod change;
 pub mod desired;
@@ -22,11 +23,12 @@ pub mod stamp;
 pub mod text;
 pub mod usage;
 
+pub use bastion::Bastion;
 pub use bucket::Bucket;
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, Elsewhere,
-    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, Purse, RegisteredImage,
+    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Market, Pool, Purse, RegisteredImage,
     RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy, Update, Variable,
     VolumeSpec, Waking, WakingBy,
 };

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, EnvName, Key, ProviderName, Revision, Stamp};
+use super::{Bastion, Digest, EnvName, Key, ProviderName, Revision, Stamp};
 
 /// How a provider calls a live object: a domain's UUID, a volume's path, an instance id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -232,6 +232,14 @@ pub struct LiveMachine {
     pub devices: BTreeMap<String, String>,
     /// What it was made ready for when it was paused, by [`super::Desired::fingerprint`].
     pub ready: Option<Digest>,
+    /// Everything that it is made with is there; `false`: its creation was cut off, and goes on.
+    pub is_finished: bool,
+    /// Whether the provider keeps it from being ended; `None`: it keeps nothing from that.
+    pub is_protected: Option<bool>,
+    /// Rented out of what the provider has to spare, and of that size as long as it lives.
+    pub is_spot: bool,
+    /// Through which it is reached; `None`: directly.
+    pub bastion: Option<Bastion>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -168,6 +168,7 @@ pub enum ProviderAction {
         stamp: Stamp,
         volumes: Vec<Subject>,
         token: Token,
+        is_protected: bool,
     },
     /// Ends a warm machine that nobody has claimed, so that there is room for another one.
     GiveBack {
@@ -197,6 +198,11 @@ pub enum ProviderAction {
         cpus: u32,
         memory_mib: u64,
         stamp: Stamp,
+    },
+    /// Keeps a machine from being ended by whomever, or no longer does.
+    ProtectMachine {
+        id: LiveId,
+        is_protected: bool,
     },
     /// Ends a machine with its own disk; data volumes stay.
     DeleteMachine {
@@ -263,6 +269,7 @@ impl Action {
                 | ProviderAction::PauseMachine { id: on, .. }
                 | ProviderAction::StopMachine { id: on }
                 | ProviderAction::ResizeMachine { id: on, .. }
+                | ProviderAction::ProtectMachine { id: on, .. }
                 | ProviderAction::DeleteMachine { id: on } => on == id,
                 ProviderAction::Prepare { .. }
                 | ProviderAction::ProvideImage { .. }
@@ -292,6 +299,7 @@ impl Action {
                 | ProviderAction::StopMachine { .. }
                 | ProviderAction::PauseMachine { .. }
                 | ProviderAction::MoveVolume { .. }
+                | ProviderAction::ProtectMachine { .. }
                 | ProviderAction::ResizeMachine { .. } => '~',
                 ProviderAction::DeleteVolume { .. }
                 | ProviderAction::DeleteMachine { .. }
@@ -367,6 +375,10 @@ impl fmt::Display for ProviderAction {
                     mib(*memory_mib)
                 )
             }
+            Self::ProtectMachine { is_protected, .. } => f.write_str(match is_protected {
+                true => "protect from being ended",
+                false => "take its protection off",
+            }),
             Self::DeleteMachine { .. } => f.write_str("delete"),
         }
     }

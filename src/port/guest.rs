@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::journal::Journal;
 use crate::model::{
-    Class, ContainerReading, EnvName, Gap, GuestAction, Key, LiveFields, LiveId, OwnerName, Stamp,
+    Bastion, Class, ContainerReading, EnvName, Gap, GuestAction, Key, LiveFields, LiveId, OwnerName, Stamp,
 };
 
 /// How to reach a machine, and how to know that it is the right one.
@@ -22,6 +22,8 @@ pub struct GuestTarget {
     pub host_key: String,
     /// Where the machine finds its data volumes: the path of the device by the volume's name.
     pub volumes: BTreeMap<String, String>,
+    /// Through which it is reached; `None`: directly.
+    pub bastion: Option<Bastion>,
 }
 
 /// What a machine said of itself: for each key the live fields and the stamp.
@@ -102,6 +104,9 @@ pub enum GuestError {
         doing: String,
         reason: String,
     },
+    /// The machine in between is not the one that is declared, or does not let us through.
+    #[error("the way to {env} is barred: {reason}")]
+    Barred { env: EnvName, reason: String },
     #[error("{0}")]
     Secret(#[from] super::secrets::SecretError),
 }
@@ -113,6 +118,7 @@ impl GuestError {
             Self::Silent { .. } | Self::Lost { .. } | Self::Failed { .. } => Class::Transient,
             Self::HostKey { .. }
             | Self::Refused { .. }
+            | Self::Barred { .. }
             | Self::Blocked { .. }
             | Self::Secret(_) => Class::Terminal,
         }

@@ -379,5 +379,6 @@ fn way_in(desired: &Desired, observed: &Observed) -> Option<Result<GuestTarget, 
         address,
         host_key,
         volumes: machine.devices.clone(),
+        bastion: machine.bastion.clone(),
     }))
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::Tick;
 use crate::manifest::Catalog;
 use crate::model::Object;
 
 /// Whose a live object is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Belongs {
     /// To an environment of this repository.
     Ours,
@@ -39,7 +42,16 @@ impl Belongs {
         }
     }
 
-    /// As people and programs read it.
+    /// Whether it belongs to nobody that is declared.
+    #[must_use]
+    pub fn is_stray(self) -> bool {
+        match self {
+            Self::Orphaned | Self::Foreign => true,
+            Self::Ours | Self::Theirs => false,
+        }
+    }
+
+    /// As people read it; programs read the same.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {

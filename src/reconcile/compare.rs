@@ -14,6 +14,9 @@ use crate::model::{
 /// The field of a machine that office hours and people's wishes are about.
 pub const POWER: &str = "power";
 
+/// The field of a machine that a provider keeps from being ended.
+pub const PROTECTION: &str = "protection";
+
 fn change(field: &'static str, from: String, to: String, effect: Effect) -> FieldChange {
     FieldChange {
         field,
@@ -39,6 +42,8 @@ pub fn machine(
         memory_mib,
         disk_mib,
         volumes,
+        is_protected,
+        market: _, // counts when a machine is made
     } = spec;
     let LiveMachine {
         power,
@@ -46,23 +51,35 @@ pub fn machine(
         memory_mib: live_memory,
         image: live_image,
         volumes: live_volumes,
-        address: _,  // given by the network
-        host_key: _, // made with the machine
-        devices: _,  // of the volumes, which are compared
-        ready: _,    // of a warm machine alone
+        address: _,     // given by the network
+        host_key: _,    // made with the machine
+        devices: _,     // of the volumes, which are compared
+        ready: _,       // of a warm machine alone
+        is_finished: _, // what is not is made on
+        is_protected: live_protected,
+        is_spot,
+        bastion: _, // of the network
     } = live;
     let mut fields = Vec::new();
     if *power != Power::Running {
         let to = Power::Running.to_string();
         fields.push(change(POWER, power.to_string(), to, Effect::InPlace));
     }
+    let resized = match is_spot {
+        true => Effect::Replace,
+        false => Effect::Restart,
+    };
     if live_cpus != cpus {
         let (from, to) = (live_cpus.to_string(), cpus.to_string());
-        fields.push(change("cpus", from, to, Effect::Restart));
+        fields.push(change("cpus", from, to, resized));
     }
     if live_memory != memory_mib {
         let (from, to) = (mib(*live_memory), mib(*memory_mib));
-        fields.push(change("memory", from, to, Effect::Restart));
+        fields.push(change("memory", from, to, resized));
+    }
+    if let Some(live) = live_protected.filter(|live| live != is_protected) {
+        let (from, to) = (on_or_off(live), on_or_off(*is_protected));
+        fields.push(change(PROTECTION, from, to, Effect::InPlace));
     }
     let image_id = image.id();
     if live_image.as_ref().is_some_and(|live| *live != image_id) {
@@ -82,6 +99,10 @@ pub fn machine(
         fields.push(change("disk", "another size".into(), to, Effect::Replace));
     }
     fields
+}
+
+fn on_or_off(is_on: bool) -> String {
+    if is_on { "on" } else { "off" }.to_owned()
 }
 
 fn needs_new_machine((stamped, wanted): (&Digest, &Digest)) -> bool {
@@ -208,7 +229,7 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Boot, BuildRecipe, Health, ImageName, ImageOrigin, ImageSpec, ProviderName, Spec,
+        Boot, BuildRecipe, Health, ImageName, ImageOrigin, ImageSpec, Market, ProviderName, Spec,
     };
 
     fn spec() -> MachineSpec {
@@ -229,6 +250,8 @@ mod tests {
             memory_mib: 1024,
             disk_mib: 8192,
             volumes: BTreeSet::new(),
+            is_protected: false,
+            market: Market::OnDemand,
         }
     }
 
@@ -243,6 +266,10 @@ mod tests {
             host_key: None,
             devices: BTreeMap::new(),
             ready: None,
+            is_finished: true,
+            is_protected: None,
+            is_spot: false,
+            bastion: None,
         }
     }
 
@@ -292,6 +319,48 @@ mod tests {
             deepest(&spec(), &now, &live(&spec())),
             Some(Effect::Replace)
         );
+    }
+
+    #[test]
+    fn protection_is_put_on_and_taken_off_while_it_runs_and_only_where_there_is_any() {
+        let now = MachineSpec {
+            is_protected: true,
+            ..spec()
+        };
+        assert_eq!(deepest(&spec(), &now, &live(&spec())), None);
+        let bare = LiveMachine {
+            is_protected: Some(false),
+            ..live(&spec())
+        };
+        assert_eq!(deepest(&spec(), &now, &bare), Some(Effect::InPlace));
+        let kept = LiveMachine {
+            is_protected: Some(true),
+            ..live(&spec())
+        };
+        assert_eq!(deepest(&spec(), &now, &kept), None);
+        assert_eq!(deepest(&now, &spec(), &kept), Some(Effect::InPlace));
+    }
+
+    #[test]
+    fn a_spot_machine_keeps_its_size_as_long_as_it_lives() {
+        let now = MachineSpec {
+            memory_mib: 2048,
+            ..spec()
+        };
+        let spot = LiveMachine {
+            is_spot: true,
+            ..live(&spec())
+        };
+        assert_eq!(deepest(&spec(), &now, &spot), Some(Effect::Replace));
+    }
+
+    #[test]
+    fn how_a_machine_is_rented_is_no_difference() {
+        let now = MachineSpec {
+            market: Market::Spot,
+            ..spec()
+        };
+        assert_eq!(deepest(&spec(), &now, &live(&spec())), None);
     }
 
     #[test]

@@ -180,6 +180,11 @@ impl Facts<'_> {
         if warm::is_half_claimed(self.desired, live) {
             return Some(self.with(Some(live), Cause::Missing, Vec::new()));
         }
+        // It was begun from what is declared, so the same creation makes it whole.
+        let is_finished = live.fields.as_machine()?.is_finished;
+        if !is_finished && !self.has_other_digest(live) {
+            return Some(self.with(Some(live), Cause::Missing, Vec::new()));
+        }
         if let Some(volume) = spec.volumes.iter().find(|key| self.is_new(key)) {
             let fields = vec![FieldChange {
                 field: "volumes",
@@ -196,7 +201,13 @@ impl Facts<'_> {
         let digests = stamped.map(|stamped| (stamped, &self.resource.digest));
         let machine = live.fields.as_machine()?;
         let fields = compare::machine(spec, machine, digests, &attached);
-        let is_power = matches!(&fields[..], [only] if only.field == compare::POWER);
+        let is_of = |names: &[&str]| fields.iter().all(|field| names.contains(&field.field));
+        let is_about = |name| fields.iter().any(|field| field.field == name);
+        // No digest speaks of it, and the declaration is likelier to have changed than the provider.
+        if is_about(compare::PROTECTION) && is_of(&[compare::PROTECTION]) {
+            return Some(self.with(Some(live), Cause::SpecChanged, fields));
+        }
+        let is_power = is_about(compare::POWER) && is_of(&[compare::POWER, compare::PROTECTION]);
         if is_power && self.desired.waking.by != WakingBy::Default {
             return Some(self.with(Some(live), by_waking(self.desired.waking.by), fields));
         }

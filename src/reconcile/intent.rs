@@ -77,7 +77,7 @@ pub fn review(
 
 fn is_seen(intent: &Intent, observed: &Observed) -> bool {
     let claims = observed.live.get(&intent.key).into_iter().flatten();
-    let there = |live: &&Live| live.provider.as_ref() == Some(&intent.provider);
+    let there = |live: &&Live| live.provider.as_ref() == Some(&intent.provider) && is_whole(live);
     let mut ours = claims
         .filter(there)
         .filter_map(|live| Some((live, live.stamp.as_ref()?)));
@@ -91,6 +91,12 @@ fn is_seen(intent: &Intent, observed: &Observed) -> bool {
             live.id == *id && stamp.created.as_second() >= intent.since.as_second()
         }),
     }
+}
+
+/// What was only begun is not what was to be made, and the attempt counts still.
+fn is_whole(live: &Live) -> bool {
+    let machine = live.fields.as_machine();
+    machine.is_none_or(|machine| machine.is_finished)
 }
 
 /// The attempt that is to be made again with the same token, if there is one.

@@ -125,6 +125,7 @@ impl<'a> Order<'a> {
             }
         }
         let up = self.bring_up(&machine, provider, &prepared, &image, &stopped);
+        self.protection(changes, &machine, &up);
         self.inside(changes, &machine, provider, &up);
     }
 
@@ -166,6 +167,27 @@ impl<'a> Order<'a> {
         };
         let why = Why::new(Key::Stack, cause.clone());
         After::from([self.push(why, action, Risk::Disruptive, after)])
+    }
+
+    /// Takes off what keeps a machine from being ended, once its end is allowed.
+    fn unprotected(&mut self, cause: &Cause, machine: &Live, after: After) -> After {
+        let is_protected = machine.fields.as_machine().and_then(|m| m.is_protected);
+        let provider = machine
+            .provider
+            .clone()
+            .filter(|_| is_protected == Some(true));
+        let Some(provider) = provider else {
+            return after;
+        };
+        let action = Action::Provider {
+            provider,
+            action: ProviderAction::ProtectMachine {
+                id: machine.id.clone(),
+                is_protected: false,
+            },
+        };
+        let why = Why::new(Key::Machine, cause.clone());
+        After::from([self.push(why, action, Risk::Safe, after)])
     }
 
     fn volume(&mut self, change: &Change, prepared: &After, stopped: &After) {
@@ -313,6 +335,7 @@ impl<'a> Order<'a> {
                     if self.desired.elsewhere.contains_key(&provider) {
                         after.extend(up);
                     }
+                    let after = self.unprotected(&change.cause, live, after);
                     let action = ProviderAction::DeleteMachine { id };
                     let action = Action::Provider { provider, action };
                     ended.insert(self.push((*change).into(), action, Risk::Destructive, after));

@@ -172,6 +172,7 @@ async fn require_ours(
     | ProviderAction::StopMachine { id }
     | ProviderAction::PauseMachine { id, .. }
     | ProviderAction::ResizeMachine { id, .. }
+    | ProviderAction::ProtectMachine { id, .. }
     | ProviderAction::DeleteMachine { id }) = action
     else {
         return Ok(());
@@ -225,6 +226,7 @@ fn token(action: &ProviderAction) -> Option<&Token> {
         | ProviderAction::GiveBack { .. }
         | ProviderAction::MoveVolume { .. }
         | ProviderAction::ResizeMachine { .. }
+        | ProviderAction::ProtectMachine { .. }
         | ProviderAction::DeleteMachine { .. } => None,
     }
 }
@@ -377,6 +379,7 @@ async fn find(
         address,
         host_key,
         volumes: machine.devices,
+        bastion: machine.bastion,
     }))
 }
 

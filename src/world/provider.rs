@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::OwnedMutexGuard;
 
-use super::cloud::Cloud;
+use super::cloud::{Cloud, Flavor};
 use super::meter::Metering;
 use super::site::Site;
 use super::{Rule, State, World};
@@ -78,6 +78,13 @@ impl Provider {
             self.world.sleep(answers_after).await;
         }
         turn
+    }
+
+    /// Whether volumes are attached by a call after the one that makes the machine.
+    fn is_attached_later(&self, action: &ProviderAction) -> bool {
+        let flavor = self.with(|state, name| state.clouds.get(name).map(|cloud| cloud.flavor));
+        let is_claim = matches!(action, ProviderAction::ClaimMachine { .. });
+        is_claim || flavor == Some(Flavor::Tokens)
     }
 
     pub(super) fn unreachable(&self) -> ProviderError {
@@ -178,7 +185,13 @@ impl Actuator for Provider {
             self.with(|state, provider| Site { provider, state }.attach(id, to))?;
             self.world.call().await;
         }
-        if let (ProviderAction::ClaimMachine { volumes, .. }, Some(id)) = (action, &made.id) {
+        if let (
+            ProviderAction::CreateMachine { volumes, .. }
+            | ProviderAction::ClaimMachine { volumes, .. },
+            Some(id),
+        ) = (action, &made.id)
+            && self.is_attached_later(action)
+        {
             self.with(|state, provider| Site { provider, state }.give(volumes, id))?;
             self.world.call().await;
         }
@@ -190,11 +203,15 @@ impl Actuator for Provider {
             self.with(|state, name| state.clouds.get_mut(name).map(|cloud| cloud.start(id)));
             self.world.call().await;
         }
-        if let (ProviderAction::ClaimMachine { .. }, Some(id)) = (action, &made.id) {
+        if let (ProviderAction::ClaimMachine { is_protected, .. }, Some(id)) = (action, &made.id) {
+            let is_protected = *is_protected;
             self.with(|state, name| {
                 let cloud = state.clouds.get_mut(name);
                 if let Some(machine) = cloud.and_then(|cloud| cloud.machine_mut(id)) {
                     machine.ready = None;
+                    if let Some(protection) = &mut machine.is_protected {
+                        *protection = is_protected;
+                    }
                 }
             });
             self.world.call().await;
@@ -264,7 +281,8 @@ fn perform(
             memory_mib,
             stamp,
         } => site.resize(id, *cpus, *memory_mib, stamp)?,
-        ProviderAction::DeleteMachine { id } => site.delete_machine(id),
+        ProviderAction::ProtectMachine { id, is_protected } => site.protect(id, *is_protected)?,
+        ProviderAction::DeleteMachine { id } => site.delete_machine(id)?,
     }
     Ok(Made::default())
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cloud::{Cloud, Flavor};
+use super::cloud::{Cloud, Flavor, Thing};
 use super::guest::Inside;
 use super::{Rule, State};
 use crate::model::{
-    Digest, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power, ProviderName,
-    Stamp, Subject, Token, VolumeSpec, Warm,
+    Digest, Key, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power,
+    ProviderName, Stamp, Subject, Token, VolumeSpec, Warm,
 };
 use crate::port::{Made, ProviderError};
 
@@ -67,6 +67,9 @@ impl Site<'_> {
                 if let Some(id) = self.cloud().tokens.get(token) {
                     return Err(id.clone());
                 }
+                if let Some(id) = self.begun(stamp).filter(|_| beside.is_none()) {
+                    return Err(id);
+                }
                 let number = self.state.dice.number();
                 let id = LiveId(format!("i-{number:016x}"));
                 self.cloud().tokens.insert(token.clone(), id.clone());
@@ -97,6 +100,18 @@ impl Site<'_> {
                 if is_free(&id) { Ok(id) } else { Err(id) }
             }
         }
+    }
+
+    /// A machine of the environment of which the creation was cut off.
+    fn begun(&mut self, stamp: &Stamp) -> Option<LiveId> {
+        let is_it = |thing: &&Thing| {
+            let whose = thing.object.stamp.as_ref();
+            let is_ours = whose.is_some_and(|was| was.is_of(&stamp.owner, &stamp.env));
+            let machine = thing.object.fields.as_machine();
+            is_ours && stamp.key == Key::Machine && machine.is_some_and(|m| !m.is_finished)
+        };
+        let thing = self.cloud().things.values().find(is_it)?;
+        Some(thing.object.id.clone())
     }
 
     pub fn create_volume(
@@ -184,16 +199,26 @@ impl Site<'_> {
                 reason: "all its capacity is in use".to_owned(),
             });
         }
+        // With tokens, its volumes are attached by a call of their own.
+        let is_finished = is_named || volumes.is_empty();
         let machine = LiveMachine {
             power: Power::Stopped,
             cpus: spec.cpus,
             memory_mib: spec.memory_mib,
             image: Some(spec.image.id()),
-            volumes,
+            volumes: if is_finished {
+                volumes
+            } else {
+                BTreeSet::new()
+            },
             address: None,
             host_key: Some(format!("ssh-ed25519 {:016x}", self.state.dice.number())),
             devices: BTreeMap::new(),
             ready: None,
+            is_finished,
+            is_protected: (!is_named).then_some(spec.is_protected),
+            is_spot: false,
+            bastion: None,
         };
         let object = Object {
             id: id.clone(),
@@ -229,16 +254,19 @@ impl Site<'_> {
         })
     }
 
-    /// The second half: its data volumes.
+    /// The second half of a creation with tokens, and of a claim: its data volumes.
     pub fn give(&mut self, volumes: &[Subject], to: &LiveId) -> Result<(), ProviderError> {
         for volume in self.attachable(volumes)? {
             let user = self.cloud().user_of(&volume).map(|user| user.id.clone());
             if user.is_some_and(|user| user != *to) {
-                return Err(self.refused("claim a machine", "another one has its volume"));
+                return Err(self.refused("give a volume", "another machine has it"));
             }
             if let Some(machine) = self.cloud().machine_mut(to) {
                 machine.volumes.insert(volume);
             }
+        }
+        if let Some(machine) = self.cloud().machine_mut(to) {
+            machine.is_finished = true;
         }
         Ok(())
     }
@@ -246,10 +274,7 @@ impl Site<'_> {
     pub fn give_back(&mut self, warm: &Warm) -> Result<(), ProviderError> {
         match self.stamp_of(&warm.id) {
             Some(stamp) if stamp.env != warm.env => Err(self.moved(&warm.id.to_string())),
-            Some(_) => {
-                self.delete_machine(&warm.id);
-                Ok(())
-            }
+            Some(_) => self.delete_machine(&warm.id),
             None => Ok(()),
         }
     }
@@ -383,10 +408,27 @@ impl Site<'_> {
         Ok(())
     }
 
-    pub fn delete_machine(&mut self, id: &LiveId) {
-        if self.own(id).is_ok() {
-            let lag = self.lag();
-            self.cloud().end(id, lag);
+    /// Only where there is such a thing as protection.
+    pub fn protect(&mut self, id: &LiveId, is_protected: bool) -> Result<(), ProviderError> {
+        self.own(id)?;
+        let machine = self.cloud().machine_mut(id);
+        let Some(protection) = machine.and_then(|machine| machine.is_protected.as_mut()) else {
+            return Err(self.refused("protect a machine", "it has no protection"));
+        };
+        *protection = is_protected;
+        Ok(())
+    }
+
+    pub fn delete_machine(&mut self, id: &LiveId) -> Result<(), ProviderError> {
+        if self.own(id).is_err() {
+            return Ok(());
         }
+        let machine = self.cloud().machine(id);
+        if machine.and_then(|machine| machine.is_protected) == Some(true) {
+            return Err(self.refused("delete a machine", "it is protected"));
+        }
+        let lag = self.lag();
+        self.cloud().end(id, lag);
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use metrom::model::{
     Beside, Boot, BuildRecipe, Digest, EnvName, ImageName, ImageOrigin, ImageSpec, Inventory, Key,
-    LiveFields, LiveId, LiveMachine, MachineSpec, Object, OwnerName, Power, ProviderAction,
+    LiveFields, LiveId, LiveMachine, MachineSpec, Market, Object, OwnerName, Power, ProviderAction,
     Revision, Spec, Stamp, Subject, Timestamp, Token, VolumeSpec, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, ProviderError, Silent};
@@ -69,6 +69,8 @@ impl Env {
             memory_mib: SMALL.1,
             disk_mib: GIB,
             volumes: BTreeSet::from([Key::Volume("data".into())]),
+            is_protected: false,
+            market: Market::OnDemand,
         };
         let digest = Spec::Machine(spec.clone()).digest();
         ProviderAction::CreateMachine {
@@ -395,6 +397,7 @@ pub async fn lets_a_warm_machine_be_claimed(
         stamp: env.stamp(Key::Machine, 1_764_000_001),
         volumes: vec![Subject::Live(volume.clone())],
         token: Token(format!("machine-{}", env.name)),
+        is_protected: false,
     };
     let volume = done(provider, env.volume(provider, GIB, 1_764_000_000)).await;
     let volume = volume.unwrap();
@@ -427,6 +430,44 @@ pub async fn lets_a_warm_machine_be_claimed(
     for id in [volume, theirs] {
         done(provider, ProviderAction::DeleteVolume { id }).await;
     }
+}
+
+/// A machine that is protected is not ended before that is taken back. The image is there already; a
+/// provider without protection leaves this out.
+pub async fn keeps_a_machine_from_being_ended(
+    provider: &dyn Actuator,
+    env: &Env,
+    image: &ImageSpec,
+) {
+    let mut create = env.machine(provider, image, &[]);
+    if let ProviderAction::CreateMachine { spec, .. } = &mut create {
+        spec.is_protected = true;
+    }
+    let id = done(provider, create).await.expect("an id");
+    let delete = || ProviderAction::DeleteMachine { id: id.clone() };
+    let protect = |is_protected| {
+        let id = id.clone();
+        ProviderAction::ProtectMachine { id, is_protected }
+    };
+    for is_protected in [true, false, true] {
+        for _ in 0..2 {
+            done(provider, protect(is_protected)).await;
+            for machine in [
+                machine_of(&seen(provider).await, env),
+                machine_by(provider, &id).await,
+            ] {
+                assert_eq!(machine.is_protected, Some(is_protected));
+                assert_eq!(machine.power, Power::Running);
+            }
+        }
+        if is_protected {
+            let error = fails(provider, delete()).await;
+            assert!(matches!(error, ProviderError::Refused { .. }), "{error}");
+        }
+    }
+    done(provider, protect(false)).await;
+    done(provider, delete()).await;
+    assert!(of(&seen(provider).await, env, &Key::Machine).is_empty());
 }
 
 /// The machines of an environment, each with its data volumes.

@@ -14,7 +14,10 @@ mod bed;
 mod convergence;
 mod emulator;
 mod faults;
+mod offers;
 mod pages;
+mod parameters;
+mod protection;
 mod proxied;
 mod proxy;
 mod refusals;
@@ -32,6 +35,7 @@ async fn keeps_the_contract(bed: &Bed) {
     contract::hands_data_over_to_a_second_machine(&provider, &Env::new("twin"), &plain()).await;
     let [pool, one, two] = ["warm-web-1", "one", "two"].map(Env::new);
     contract::lets_a_warm_machine_be_claimed(&provider, (&pool, &one, &two), &plain()).await;
+    contract::keeps_a_machine_from_being_ended(&provider, &Env::new("kept"), &plain()).await;
     assert_eq!(bed.instances().await, [], "no machine is left");
     assert_eq!(bed.volumes().await, [], "and no volume");
 }

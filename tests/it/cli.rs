@@ -283,6 +283,14 @@ fn a_command_for_a_shell_is_shown_where_it_belongs() {
     assert!(output.stderr.contains(next), "{output:?}");
 }
 
+/// A host that does not answer.
+const FAR: &str = "\
+apiVersion: metrom.dev/v1
+kind: Host
+metadata: {name: far}
+spec: {uri: 'qemu+unix:///system?socket=/no/such'}
+";
+
 #[cfg(feature = "libvirt")]
 #[test]
 fn get_and_describe_tell_what_is_there() {
@@ -297,6 +305,19 @@ fn get_and_describe_tell_what_is_there() {
     let all = repository.metrom(&["inventory"]);
     assert_eq!(all.code, 0, "{all:?}");
     assert!(all.has_line("lab", "foreign"), "{all:?}");
+    repository.write("hosts/far.yaml", FAR);
+    repository.commit("a host that does not answer");
+    let all = repository.metrom(&["inventory"]);
+    assert_eq!(all.code, 1, "what is not seen is said: {all:?}");
+    assert!(all.stderr.contains("not seen"), "{all:?}");
+    let lab = repository.metrom(&["inventory", "lab"]);
+    assert_eq!(lab.code, 0, "it is no matter of this one: {lab:?}");
+    assert!(
+        lab.has_line("lab", "foreign") && !lab.stderr.contains("not seen"),
+        "{lab:?}"
+    );
+    repository.remove("hosts/far.yaml");
+    repository.commit("it is gone");
     let stray = repository
         .metrom(&["inventory", "--stray", "-o", "json"])
         .json();

@@ -1,5 +1,6 @@
 //! The guest against a real sshd on loopback: pinning, programs, files, forwarded sockets, git.
 
+mod bastion;
 mod docker;
 mod sshd;
 mod stack;

@@ -29,7 +29,7 @@ fn used() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for file in sources(&root().join("src/provider/aws")) {
         let text = std::fs::read_to_string(file).unwrap();
-        let calls = regex::Regex::new(r"\b(ec2|cloudwatch)\s*\.([a-z_]+)\(\)").unwrap();
+        let calls = regex::Regex::new(r"\b(ec2|cloudwatch|ssm)\s*\.([a-z_]+)\(\)").unwrap();
         let asked = |call: regex::Captures<'_>| format!("{}:{}", &call[1], pascal(&call[2]));
         found.extend(calls.captures_iter(&text).map(asked));
     }
@@ -65,7 +65,7 @@ fn the_policy_allows_what_the_provider_uses_and_nothing_else() {
 
 #[test]
 fn what_ends_something_is_allowed_for_what_carries_our_tag_alone() {
-    let ends = ["Delete", "Terminate", "Stop", "Detach", "Modify"];
+    let ends = ["Cancel", "Delete", "Terminate", "Stop", "Detach", "Modify"];
     for statement in statements() {
         for action in actions(&statement) {
             let call = action.trim_start_matches("ec2:");

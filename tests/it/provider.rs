@@ -111,6 +111,10 @@ async fn the_world_keeps_the_contract_in_both_of_its_flavours() {
         contract::hands_data_over_to_a_second_machine(&*provider, &env, &image).await;
         let [pool, one, two] = ["warm-web-1", "one", "two"].map(contract::Env::new);
         contract::lets_a_warm_machine_be_claimed(&*provider, (&pool, &one, &two), &image).await;
+        if flavor == Flavor::Tokens {
+            let env = contract::Env::new("kept");
+            contract::keeps_a_machine_from_being_ended(&*provider, &env, &image).await;
+        }
         assert_eq!(world.violations(), Vec::<String>::new());
     }
 }

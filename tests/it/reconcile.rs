@@ -2,6 +2,7 @@
 
 mod architecture;
 mod budget;
+mod begun;
 mod declared;
 mod drift;
 mod golden;

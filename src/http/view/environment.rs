@@ -117,6 +117,8 @@ pub struct MachineView {
     pub cpus: u32,
     pub memory_mib: u64,
     pub image: Option<String>,
+    /// Rented out of what the cloud has to spare, which it may take back.
+    pub is_spot: bool,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub created: Option<Timestamp>,
 }
@@ -328,6 +330,10 @@ fn machine_view(live: &Live, machine: &LiveMachine) -> MachineView {
         host_key: _,
         devices: _,
         ready: _,
+        is_finished: _,
+        is_protected: _,
+        is_spot,
+        bastion: _,
     } = machine;
     MachineView {
         id: live.id.to_string(),
@@ -336,6 +342,7 @@ fn machine_view(live: &Live, machine: &LiveMachine) -> MachineView {
         cpus: *cpus,
         memory_mib: *memory_mib,
         image: image.clone(),
+        is_spot: *is_spot,
         created: live.stamp.as_ref().map(|stamp| stamp.created),
     }
 }

@@ -11,7 +11,14 @@ use crate::reconcile::{Belongs, Tick, cost_of};
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct InventoryView {
     pub objects: Vec<ObjectView>,
-    pub gaps: Vec<String>,
+    pub gaps: Vec<GapView>,
+}
+
+/// What could not be seen of a provider, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct GapView {
+    pub provider: String,
+    pub reason: String,
 }
 
 /// A machine or a volume.
@@ -25,7 +32,8 @@ pub struct ObjectView {
     pub id: String,
     /// `ours`, `orphaned` (of an environment that is no longer declared), `theirs` (of another
     /// repository) or `foreign`.
-    pub belongs: &'static str,
+    #[schema(value_type = String)]
+    pub belongs: Belongs,
     /// The repository and the environment in its stamp.
     pub owner: Option<String>,
     pub environment: Option<String>,
@@ -63,13 +71,19 @@ impl InventoryView {
         });
         Self {
             objects,
-            gaps: tick
-                .inventories
-                .gaps()
-                .map(|gap| gap.reason.clone())
-                .collect(),
+            gaps: gaps(tick),
         }
     }
+}
+
+fn gaps(tick: &Tick) -> Vec<GapView> {
+    let all = tick.inventories.iter().flat_map(|inventory| {
+        inventory.gaps.iter().map(|gap| GapView {
+            provider: inventory.provider.to_string(),
+            reason: gap.reason.clone(),
+        })
+    });
+    all.collect()
 }
 
 impl ObjectView {
@@ -91,7 +105,7 @@ impl ObjectView {
             kind: "machine",
             name: object.name.clone(),
             id: object.id.to_string(),
-            belongs: Belongs::of(object, tick).word(),
+            belongs: Belongs::of(object, tick),
             owner: stamp.map(|stamp| stamp.owner.to_string()),
             environment: stamp.map(|stamp| stamp.env.to_string()),
             created: stamp.map(|stamp| stamp.created.to_string()),

@@ -6,7 +6,7 @@ use super::place::Place;
 use super::placement::Places;
 use super::{Machine, Resolver};
 use crate::model::text::mib;
-use crate::model::{ImageName, ImageOrigin, ImageSpec};
+use crate::model::{ImageName, ImageOrigin, ImageSpec, Market};
 
 impl<'a> Resolver<'a, '_> {
     /// What the machine comes to at each place where it may be; `None` when a place or an image is
@@ -36,11 +36,23 @@ impl<'a> Resolver<'a, '_> {
             true => self.image(shape.image.as_ref(), is_known),
             false => None,
         };
+        let is_cloud = |place: &Place<'_>| place.cloud.is_some();
+        let has_cloud = placing
+            .as_ref()
+            .is_some_and(|p| p.places.iter().any(is_cloud));
+        let market = match has_cloud {
+            true => self.market(shape.market, spec.protect),
+            false => Some(Market::OnDemand),
+        };
         let placing = placing?;
         let places = placing.places.iter();
         let machines: Vec<Option<Machine>> = places
             .map(|place| match place.cloud {
-                Some(cloud) => self.in_cloud(place, cloud.spec.as_ref()?, &shape, is_known),
+                Some(cloud) => {
+                    let machine = self.in_cloud(place, cloud.spec.as_ref()?, &shape, is_known)?;
+                    let market = market?;
+                    Some(Machine { market, ..machine })
+                }
                 None => {
                     let machine = sized_as_asked(place, &shape, of_hosts.clone()?)?;
                     self.is_roomy(&machine).then_some(machine)
@@ -124,5 +136,6 @@ fn sized_as_asked(place: &Place<'_>, shape: &MachineShape, image: ImageSpec) -> 
         memory_mib: shape.memory?.mib(),
         disk_mib: shape.disk?.mib(),
         data_mib: shape.data?.mib(),
+        market: Market::OnDemand,
     })
 }

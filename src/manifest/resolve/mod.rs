@@ -19,8 +19,8 @@ use super::parameter;
 use super::schema::{ComposeFile, EnvironmentSpec, MachineShape, RepositorySpec, SourceRepository};
 use super::yaml::Fault;
 use crate::model::{
-    ComposeSource, EnvName, GuestSpec, ImageName, ImageSpec, Pool, ProviderName, RegistryLogin,
-    RegistrySpec, RepoPath, Variable,
+    ComposeSource, EnvName, GuestSpec, ImageName, ImageSpec, Market, Pool, ProviderName,
+    RegistryLogin, RegistrySpec, RepoPath, Variable,
 };
 
 pub use placement::Places;
@@ -53,6 +53,7 @@ pub struct Machine {
     pub memory_mib: u64,
     pub disk_mib: u64,
     pub data_mib: u64,
+    pub market: Market,
 }
 
 /// What came of all environments.

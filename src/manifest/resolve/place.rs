@@ -2,11 +2,15 @@
 
 use super::super::finding::{Findings, meant};
 use super::super::load::{Declared, Tables};
-use super::super::schema::{CloudImage, CloudSpec, CredentialSource, HostSpec};
+use super::super::schema::{
+    CloudImage, CloudSpec, CredentialSource, HostSpec, Market as Asked, Reach,
+};
 use super::super::yaml::Fault;
 use super::{Machine, Resolver};
 use crate::model::text::mib;
-use crate::model::{Boot, ImageName, ImageOrigin, ImageSpec, ProviderName, RegisteredImage};
+use crate::model::{
+    Boot, ImageName, ImageOrigin, ImageSpec, Market, ProviderName, RegisteredImage,
+};
 
 /// Clouds count volumes in GiB.
 const GIB: u64 = 1024;
@@ -55,6 +59,14 @@ pub(super) fn look_at_clouds(tables: &Tables, findings: &mut Findings) {
                 "taken-tag",
                 "this tag is written by Metrom or by the cloud itself",
                 "choose another name for it",
+            );
+        }
+        if network.bastion.is_some() && network.reach != Reach::Private {
+            say(
+                &["spec", "network", "bastion"],
+                "unused-bastion",
+                "machines with public addresses are reached without a bastion",
+                "write `reach: private` beside it",
             );
         }
         if network.security_groups.is_empty() && network.ssh_from.is_empty() {
@@ -141,6 +153,22 @@ impl<'a> Resolver<'a, '_> {
         })
     }
 
+    /// AWS protects no machine that it may take back itself.
+    pub(super) fn market(&mut self, declared: Option<Asked>, is_protected: bool) -> Option<Market> {
+        let market = match declared {
+            None | Some(Asked::OnDemand) => Market::OnDemand,
+            Some(Asked::Spot) => Market::Spot,
+            Some(Asked::SpotOnly) => Market::SpotOnly,
+        };
+        if market == Market::OnDemand || !is_protected {
+            return Some(market);
+        }
+        let message =
+            "a protected environment has no spot machine: the cloud may end that".to_owned();
+        let help = Some("write `market: onDemand` in `machine`, or take `protect` off".to_owned());
+        self.fault(&["spec", "protect"], "protected-spot", message, help)
+    }
+
     /// The machine as the cloud makes it: of a type that it has, with volumes of whole GiB.
     pub(super) fn sized(
         &mut self,
@@ -173,12 +201,19 @@ impl<'a> Resolver<'a, '_> {
 }
 
 fn registered(image: &CloudImage) -> Option<RegisteredImage> {
-    match (&image.id, &image.owner, &image.name) {
-        (Some(id), None, None) => Some(RegisteredImage::Id(id.clone())),
-        (None, Some(owner), Some(name)) => Some(RegisteredImage::Newest {
+    let CloudImage {
+        id,
+        parameter,
+        owner,
+        name,
+    } = image;
+    match (id, parameter, owner, name) {
+        (Some(id), None, None, None) => Some(RegisteredImage::Id(id.clone())),
+        (None, Some(name), None, None) => Some(RegisteredImage::Parameter(name.clone())),
+        (None, None, Some(owner), Some(name)) => Some(RegisteredImage::Newest {
             owner: owner.clone(),
             name: name.clone(),
         }),
-        (_, _, _) => None,
+        (_, _, _, _) => None,
     }
 }

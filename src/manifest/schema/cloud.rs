@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bastion::Bastion;
 use super::placement::Only;
 use super::price::{Budget, CloudPrices};
 use super::unit::Size;
@@ -124,10 +125,13 @@ pub struct CloudNetwork {
     #[schemars(extend("items" = { "type": "string", "pattern": r"^sg-[0-9a-f]+$" }))]
     pub security_groups: Vec<String>,
     /// From where Metrom's own security group lets SSH in.
-    #[schemars(extend("items" = { "type": "string", "format": "subnet" }))]
+    #[schemars(extend("items" = { "type": "string", "format": "network" }))]
     pub ssh_from: Vec<String>,
     /// By which of its addresses a machine is reached.
     pub reach: Reach,
+    /// Through which machines are reached, with `reach: private`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bastion: Option<Bastion>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -140,15 +144,20 @@ pub enum Reach {
     Private,
 }
 
-/// An image that the cloud has: either by `id`, or the newest by `owner` and `name`.
+/// An image that the cloud has: by `id`, by `parameter`, or the newest by `owner` and `name`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["id"] }, { "required": ["owner", "name"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["id"] }, { "required": ["parameter"] }, { "required": ["owner", "name"] }]))]
 pub struct CloudImage {
     /// Such as `ami-0123456789abcdef0`.
     #[schemars(regex(pattern = r"^ami-[0-9a-f]+$"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// A parameter of AWS Systems Manager that names it, such as
+    /// `/aws/service/debian/release/12/latest/amd64`; read when a machine is made.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_./:-]+$"))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
     /// The account that publishes it, or `self`, `amazon`, `aws-marketplace`.
     #[schemars(regex(pattern = r"^([0-9]{12}|self|amazon|aws-marketplace)$"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]

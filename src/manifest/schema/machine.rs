@@ -27,6 +27,22 @@ pub struct MachineShape {
     /// The data volume, which outlives the machine and holds Docker's volumes and the sources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Size>,
+    /// How it is rented in a cloud; a host takes no notice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub market: Option<Market>,
+}
+
+/// How a machine of a cloud is rented. It counts when a machine is made: one that runs stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Market {
+    /// For as long as it is wanted.
+    OnDemand,
+    /// Out of what the cloud has to spare: cheaper, and stopped when it needs the room itself. On
+    /// demand when it has none to spare.
+    Spot,
+    /// The same, and no machine while the cloud has none to spare.
+    SpotOnly,
 }
 
 impl MachineShape {
@@ -37,6 +53,7 @@ impl MachineShape {
         memory: Some(Size::from_mib(1024)),
         disk: Some(Size::from_mib(8 * 1024)),
         data: Some(Size::from_mib(4 * 1024)),
+        market: Some(Market::OnDemand),
     };
 
     /// This shape, with its gaps filled from another.
@@ -48,6 +65,7 @@ impl MachineShape {
             memory,
             disk,
             data,
+            market,
         } = self;
         Self {
             image: image.clone().or_else(|| other.image.clone()),
@@ -55,6 +73,7 @@ impl MachineShape {
             memory: memory.or(other.memory),
             disk: disk.or(other.disk),
             data: data.or(other.data),
+            market: market.or(other.market),
         }
     }
 }

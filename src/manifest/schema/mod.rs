@@ -6,6 +6,7 @@
 //! All fields are camelCase, unknown ones are refused, and `null` is no value.
 
 pub mod access;
+pub mod bastion;
 pub mod cloud;
 pub mod environment;
 pub mod host;
@@ -24,6 +25,7 @@ pub mod unit;
 pub mod update;
 
 pub use access::{Access, Login, Registries};
+pub use bastion::Bastion;
 pub use cloud::{
     AssumedRole, CloudImage, CloudNetwork, CloudProvider, CloudSpec, CredentialSource, Credentials,
     InstanceType, Reach,
@@ -35,7 +37,7 @@ pub use host::{Accelerator, Forward, HostSpec, Network, Pool};
 pub use idle::{Idle, IdleTime};
 pub use image::{Boot, Build, ImageSpec};
 pub use json::json_schemas;
-pub use machine::MachineShape;
+pub use machine::{MachineShape, Market};
 pub use name::ParameterName;
 pub use placement::{Chosen, Only, Place, PlaceData, PlaceState, Placement, Prefer, StatedPlace};
 pub use price::{Budget, CloudPrices, HostPrices, Over};

@@ -1,7 +1,7 @@
 //! What a text has to look like, by the `format` of its schema.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use regex::Regex;
@@ -54,6 +54,7 @@ pub(super) fn check(schema: &Value, text: &str) -> Result<(), Misfit> {
         Some("libvirt-name") => libvirt_name(text),
         Some("absolute-path") => absolute_path(text),
         Some("relative-path") => relative_path(text),
+        Some("network") => network(text),
         Some("subnet") => subnet(text),
         Some("pattern") => pattern(text),
         _ => plain_text(schema, text),
@@ -298,6 +299,32 @@ fn subnet(text: &str) -> Result<(), Misfit> {
             message,
             &format!("did you mean `{}/{bits}`?", Ipv4Addr::from(network)),
         ));
+    }
+    Ok(())
+}
+
+/// Where somebody comes from: from all there is down to one address.
+fn network(text: &str) -> Result<(), Misfit> {
+    let help = "write a network such as `192.0.2.0/24`, or one address such as `192.0.2.7/32`";
+    let bad = || misfit(format!("{} is not a network", shown(text)), help);
+    let (address, bits) = text.split_once('/').ok_or_else(bad)?;
+    let address: IpAddr = address.parse().map_err(|_| bad())?;
+    let bits: u32 = bits.parse().map_err(|_| bad())?;
+    let base: IpAddr = match address {
+        IpAddr::V4(address) if bits <= 32 => {
+            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+            Ipv4Addr::from(u32::from(address) & mask).into()
+        }
+        IpAddr::V6(address) if bits <= 128 => {
+            let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+            Ipv6Addr::from(u128::from(address) & mask).into()
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => return Err(bad()),
+    };
+    if base != address {
+        let message = format!("{} is an address within a network", shown(text));
+        let help = format!("did you mean `{base}/{bits}`?");
+        return Err(misfit(message, &help));
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use super::end;
 use super::fault::Fault;
 use super::link::Link;
 use super::machine::{self, gone, put_mark, put_unready};
-use super::power;
 use super::tag::Mark;
+use super::{power, protect};
 use crate::model::{LiveId, Stamp, Subject, Warm};
 
 /// Claims the machine for the environment of the stamp.
@@ -24,8 +24,11 @@ pub async fn claim(
     warm: &Warm,
     stamp: &Stamp,
     volumes: &[Subject],
+    is_protected: bool,
 ) -> Result<LiveId, Fault> {
-    let (_, mark) = machine::settled(link, &warm.id).await?;
+    let (machine, mark) = machine::settled(link, &warm.id).await?;
+    // EC2 protects none that it may take back itself.
+    let is_protected = is_protected && !machine.is_spot;
     let is_again = mark.stamp.is_of(&stamp.owner, &stamp.env);
     if !is_again && !mark.stamp.is_of(&stamp.owner, &warm.env) {
         return Err(gone(&warm.id));
@@ -42,16 +45,25 @@ pub async fn claim(
             .await
             .map_err(Fault::once_begun)?;
     }
-    finish(link, &warm.id, mark, volumes)
+    finish(link, &warm.id, mark, volumes, is_protected)
         .await
         .map_err(Fault::once_begun)?;
     Ok(warm.id.clone())
 }
 
-async fn finish(link: &Link, id: &LiveId, mark: Mark, volumes: &[Subject]) -> Result<(), Fault> {
+async fn finish(
+    link: &Link,
+    id: &LiveId,
+    mut mark: Mark,
+    volumes: &[Subject],
+    is_protected: bool,
+) -> Result<(), Fault> {
     for subject in volumes {
         let volume = meant(link, subject, &mark.stamp).await?;
         attach(link, &volume.id, id).await?;
+    }
+    if is_protected {
+        mark = protect::put(link, id, mark, true).await?;
     }
     power::start(link, id).await?;
     put_unready(link, id, mark).await

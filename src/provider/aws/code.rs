@@ -34,22 +34,41 @@ pub fn is_breakdown(code: &str) -> bool {
     )
 }
 
+/// There is none of what was asked for, and may be of something else.
+#[must_use]
+pub fn is_capacity(code: &str) -> bool {
+    matches!(
+        code,
+        "InsufficientInstanceCapacity"
+            | "InsufficientHostCapacity"
+            | "InsufficientCapacity"
+            | "ReservationCapacityExceeded"
+            | "UnfulfillableCapacity"
+            | "SpotMaxPriceTooLow"
+    )
+}
+
+const QUOTA: &str =
+    "a quota of the account is used up; end what is not needed, or ask AWS for more";
+
 /// What to do where there is no room; `None`: that is not what it says.
 #[must_use]
 pub fn no_room(code: &str) -> Option<&'static str> {
     match code {
-        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
+        code if is_capacity(code) => {
             Some("EC2 has none of this type left in this zone; it may later, or elsewhere")
         }
+        "IncorrectSpotRequestState" => {
+            Some("EC2 took the machine back, and starts it again when it has room")
+        }
+        "MaxSpotInstanceCountExceeded" => Some(QUOTA),
         "InsufficientVolumeCapacity" => Some("EC2 has no disk left in this zone"),
         "InsufficientFreeAddressesInSubnet" | "InsufficientAddressCapacity" => {
             Some("the subnet has no address left; declare a larger one")
         }
         "TagLimitExceeded" => None,
         code if is_throttling(code) => None,
-        code if code.ends_with("LimitExceeded") => {
-            Some("a quota of the account is used up; end what is not needed, or ask AWS for more")
-        }
+        code if code.ends_with("LimitExceeded") => Some(QUOTA),
         _ => None,
     }
 }

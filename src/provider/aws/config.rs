@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::ProviderName;
+use crate::model::{Bastion, ProviderName};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AwsConfig {
@@ -22,6 +22,8 @@ pub struct AwsConfig {
     /// The networks that our own security group lets in to SSH, as CIDRs.
     pub ssh_from: Vec<String>,
     pub reach: Reach,
+    /// Through which machines are reached; `None`: directly.
+    pub bastion: Option<Bastion>,
     pub key_pair: Option<String>,
     /// In order of preference.
     pub types: Vec<InstanceType>,

@@ -7,12 +7,13 @@
 use std::time::Instant;
 
 use super::attach::{attach, meant, require_free};
-use super::fault::Fault;
+use super::fault::{Fault, sort};
 use super::launch::{Launch, launch};
 use super::link::{Link, filter, tagged};
 use super::machine::{self, gone};
+use super::offer::{self, Offer, offers};
 use super::seen::{Machine, State, Volume};
-use super::tag::{ENV, KEY, OWNER};
+use super::tag::{ENV, KEY, Mark, OWNER};
 use super::wait::{SHOWN, until};
 use super::{image, kind, network, power, volume};
 use crate::model::{Beside, Key, LiveId, MachineSpec, Stamp, Subject, Token};
@@ -41,7 +42,7 @@ pub async fn make(link: &Link, order: &Order<'_>, journal: &dyn Journal) -> Resu
         }
         None => {
             let started = Instant::now();
-            let id = prepared(link, order).await?;
+            let id = prepared(link, order, journal).await?;
             journal.phase("launch", started.elapsed());
             id
         }
@@ -71,7 +72,7 @@ async fn existing(link: &Link, order: &Order<'_>) -> Result<Option<Machine>, Fau
 }
 
 /// Looks at everything that the launch needs before anything is made.
-async fn prepared(link: &Link, order: &Order<'_>) -> Result<LiveId, Fault> {
+async fn prepared(link: &Link, order: &Order<'_>, journal: &dyn Journal) -> Result<LiveId, Fault> {
     if let Some(beside) = order.beside {
         let (_, mark) = machine::require(link, &beside.machine).await?;
         if !mark.stamp.is_of(&order.stamp.owner, &order.stamp.env) {
@@ -83,21 +84,77 @@ async fn prepared(link: &Link, order: &Order<'_>) -> Result<LiveId, Fault> {
     for volume in free_volumes(link, order).await? {
         require_zone(&volume, &site.zone)?;
     }
-    let kind = kind::choice(&link.config.types, spec.cpus, spec.memory_mib)?;
-    let facts = kind::usable(link, kind).await?;
+    let kinds = kind::choices(&link.config.types, spec.cpus, spec.memory_mib)?;
+    let facts = kind::usable(link, kinds[0]).await?;
     let ami = image::find(link, &spec.image).await?;
     let disk_gib = volume::gib(spec.disk_mib)?;
-    ami.require_fit(kind, &facts, disk_gib)?;
+    ami.require_fit(kinds[0], &facts, disk_gib)?;
     let groups = network::groups(link, &site).await?;
-    let wanted = Launch {
+    let wanted = |offer, place| Launch {
         order,
         ami: &ami,
-        kind,
+        offer,
+        token: offer::token(order.token, place),
         disk_gib,
         site: &site,
-        groups,
+        groups: groups.clone(),
     };
-    launch(link, &wanted).await
+    let offers = offers(&kinds, spec.market);
+    first_to_be_had(link, offers, wanted, journal).await
+}
+
+/// Launches what the first of the offers that has room gives.
+async fn first_to_be_had<'a>(
+    link: &Link,
+    offers: Vec<Offer<'a>>,
+    wanted: impl Fn(Offer<'a>, usize) -> Launch<'a>,
+    journal: &dyn Journal,
+) -> Result<LiveId, Fault> {
+    let mut tried = Vec::new();
+    let mut last = None;
+    for (place, offer) in offers.into_iter().enumerate() {
+        let wanted = wanted(offer, place);
+        if place > 0 && !fits(link, &wanted).await? {
+            continue;
+        }
+        match launch(link, &wanted).await {
+            Err(fault) if offer.is_exhausted(&fault) => {
+                journal.line(&format!("EC2 has no {} for us now", offer.name()));
+                tried.push(offer.name());
+                last = Some(fault);
+            }
+            launched => return launched,
+        }
+    }
+    Err(none_left(last, &tried))
+}
+
+/// Whether a further type can be taken; what the first one lacks would be said.
+async fn fits(link: &Link, wanted: &Launch<'_>) -> Result<bool, Fault> {
+    let kind = wanted.offer.kind;
+    match kind::usable(link, kind).await {
+        Ok(facts) => Ok(wanted
+            .ami
+            .require_fit(kind, &facts, wanted.disk_gib)
+            .is_ok()),
+        Err(Fault::Refused(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The refusal of the last offer, which names all of them.
+fn none_left(last: Option<Fault>, tried: &[String]) -> Fault {
+    let refusal = match last {
+        Some(Fault::Answer(answer)) => sort(&answer),
+        Some(fault) => fault,
+        None => Fault::Refused("there is no type to launch".to_owned()),
+    };
+    match refusal {
+        Fault::Full(reason) if tried.len() > 1 => {
+            Fault::Full(format!("{reason}; tried {}", tried.join(", ")))
+        }
+        refusal => refusal,
+    }
 }
 
 /// The data volumes, each of which must be there, this environment's, and held by no machine.
@@ -135,6 +192,11 @@ async fn finish(link: &Link, order: &Order<'_>, id: &LiveId) -> Result<(), Fault
     for subject in order.volumes {
         let volume = meant(link, subject, order.stamp).await?;
         attach(link, &volume.id, id).await?;
+    }
+    let (_, mark) = machine::require(link, id).await?;
+    if mark.is_begun {
+        let is_begun = false;
+        machine::put_mark(link, id, &Mark { is_begun, ..mark }).await?;
     }
     Ok(())
 }

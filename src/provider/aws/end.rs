@@ -33,6 +33,7 @@ pub async fn delete(link: &Link, id: &LiveId) -> Result<(), Fault> {
         require_data_to_stay(link, &machine).await?;
         // While the machine is there, somebody would still look for what is left of it.
         sweep(link, id).await?;
+        end_request(link, &machine).await?;
         let ended = link
             .ec2
             .terminate_instances()
@@ -43,6 +44,19 @@ pub async fn delete(link: &Link, id: &LiveId) -> Result<(), Fault> {
         Ok(None)
     })
     .await
+}
+
+/// What asked for a spot machine goes before it: otherwise EC2 launches another one in its place.
+async fn end_request(link: &Link, machine: &Machine) -> Result<(), Fault> {
+    let Some(request) = &machine.spot_request else {
+        return Ok(());
+    };
+    let ended = link.ec2.cancel_spot_instance_requests();
+    let ended = ended.spot_instance_request_ids(request).send().await;
+    asked(
+        ended.map_err(change),
+        &["InvalidSpotInstanceRequestID.NotFound"],
+    )
 }
 
 /// Somebody may have set a data volume to be deleted with the machine.

@@ -172,6 +172,9 @@ mod tests {
         let table = [
             ("InsufficientInstanceCapacity", Class::NoRoom, true),
             ("VcpuLimitExceeded", Class::NoRoom, true),
+            ("SpotMaxPriceTooLow", Class::NoRoom, true),
+            ("MaxSpotInstanceCountExceeded", Class::NoRoom, true),
+            ("IncorrectSpotRequestState", transient, true),
             ("InstanceLimitExceeded", Class::NoRoom, true),
             ("VolumeLimitExceeded", Class::NoRoom, true),
             ("InsufficientFreeAddressesInSubnet", Class::NoRoom, true),
@@ -205,6 +208,36 @@ mod tests {
                 "{error}"
             );
             assert!(error.to_string().contains(code), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_capacity_and_no_quota_are_told_from_everything_else() {
+        let full = [
+            "InsufficientInstanceCapacity",
+            "InsufficientHostCapacity",
+            "InsufficientVolumeCapacity",
+            "InsufficientFreeAddressesInSubnet",
+            "ReservationCapacityExceeded",
+            "UnfulfillableCapacity",
+            "InstanceLimitExceeded",
+            "VcpuLimitExceeded",
+            "VolumeLimitExceeded",
+            "MaxSpotInstanceCountExceeded",
+            "SpotMaxPriceTooLow",
+        ];
+        for code in full {
+            let error = explained(code);
+            assert!(matches!(error, ProviderError::Full { .. }), "{error}");
+        }
+        for code in [
+            "UnauthorizedOperation",
+            "RequestLimitExceeded",
+            "TagLimitExceeded",
+            "Whatever",
+        ] {
+            let error = explained(code);
+            assert!(!matches!(error, ProviderError::Full { .. }), "{error}");
         }
     }
 

@@ -6,6 +6,7 @@ use super::answer::look;
 use super::fault::Fault;
 use super::kind::Facts;
 use super::link::{Link, filter};
+use super::parameter;
 use crate::model::{ImageOrigin, ImageSpec, RegisteredImage};
 
 /// An AMI that machines can be made of.
@@ -31,6 +32,7 @@ pub async fn find(link: &Link, image: &ImageSpec) -> Result<Ami, Fault> {
     let asked = link.ec2.describe_images();
     let asked = match registered {
         RegisteredImage::Id(id) => asked.image_ids(id),
+        RegisteredImage::Parameter(name) => asked.image_ids(parameter::ami(link, name).await?),
         RegisteredImage::Newest { owner, name } => asked
             .owners(owner)
             .filters(filter("name", [name]))
@@ -58,6 +60,7 @@ pub fn not_brought(image: &ImageSpec) -> Fault {
 fn said(image: &RegisteredImage) -> String {
     match image {
         RegisteredImage::Id(id) => id.clone(),
+        RegisteredImage::Parameter(name) => format!("that the parameter `{name}` names"),
         RegisteredImage::Newest { owner, name } => format!("of {owner} called `{name}`"),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::fault::Fault;
 use super::link::{Link, filter};
 use super::seen::{Machine, Volume, device};
-use super::{kind, machine, network, volume};
+use super::{kind, machine, network, protect, volume};
 use crate::model::{Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object};
 
 /// Looks at everything. A part that cannot be seen would look like something that is not there: so any
@@ -20,12 +20,14 @@ pub async fn take(link: &Link) -> Result<Inventory, Fault> {
     )?;
     let kinds = machines.iter().map(|machine| machine.kind.clone());
     kind::learn_undeclared(link, kinds.collect()).await?;
+    let protected = protect::all(link, &machines).await?;
     let attached = by_machine(&volumes);
     let none = Vec::new();
     let mut objects = Vec::with_capacity(machines.len() + volumes.len());
     for machine in &machines {
         let its = attached.get(&machine.id).unwrap_or(&none);
-        objects.extend(object(link, machine, its));
+        let is_protected = protected.contains(&machine.id);
+        objects.extend(object(link, machine, its, is_protected));
     }
     drop(attached);
     objects.extend(volumes.into_iter().filter_map(volume_object));
@@ -49,7 +51,9 @@ pub async fn one(link: &Link, id: &LiveId) -> Result<Option<Object>, Fault> {
     let its = vec![filter("attachment.instance-id", [&id.0])];
     let volumes = volume::list(link, its).await?;
     kind::learn_undeclared(link, BTreeSet::from([machine.kind.clone()])).await?;
-    Ok(object(link, &machine, &volumes.iter().collect::<Vec<_>>()))
+    let is_protected = protect::is_on(link, &machine).await?;
+    let its: Vec<&Volume> = volumes.iter().collect();
+    Ok(object(link, &machine, &its, is_protected))
 }
 
 fn by_machine(volumes: &[Volume]) -> BTreeMap<LiveId, Vec<&Volume>> {
@@ -66,7 +70,12 @@ fn by_machine(volumes: &[Volume]) -> BTreeMap<LiveId, Vec<&Volume>> {
 }
 
 /// `None` when the machine is on its way out.
-fn object(link: &Link, machine: &Machine, attached: &[&Volume]) -> Option<Object> {
+fn object(
+    link: &Link,
+    machine: &Machine,
+    attached: &[&Volume],
+    is_protected: bool,
+) -> Option<Object> {
     let (cpus, memory_mib) = kind::size(link, &machine.kind);
     let mark = machine.mark.as_ref();
     let is_data = |volume: &&&Volume| volume.stamp.is_some() && volume.is_on(&machine.id);
@@ -87,6 +96,11 @@ fn object(link: &Link, machine: &Machine, attached: &[&Volume]) -> Option<Object
             host_key: mark.map(|mark| mark.host_key.clone()),
             devices: devices(machine, attached),
             ready: mark.and_then(|mark| mark.ready.clone()),
+            is_finished: mark.is_none_or(|mark| !mark.is_begun),
+            // EC2 protects none that it may take back itself.
+            is_protected: mark.filter(|_| !machine.is_spot).map(|_| is_protected),
+            is_spot: machine.is_spot,
+            bastion: link.config.bastion.clone(),
         }),
         stamp: mark.map(|mark| mark.stamp.clone()),
     })

@@ -22,19 +22,21 @@ pub struct Facts {
     pub architectures: Vec<ArchitectureType>,
 }
 
-/// The first of the declared types that is just so large.
+/// The declared types that are just so large, the preferred first; there is at least one.
 ///
 /// # Errors
 /// [`Fault::Refused`] when there is none.
-pub fn choice(types: &[InstanceType], cpus: u32, memory_mib: u64) -> Result<&str, Fault> {
+pub fn choices(types: &[InstanceType], cpus: u32, memory_mib: u64) -> Result<Vec<&str>, Fault> {
     let is_it = |kind: &&InstanceType| kind.cpus == cpus && kind.memory_mib == memory_mib;
-    let kind = types.iter().find(is_it).map(|kind| kind.name.as_str());
-    kind.ok_or_else(|| {
-        Fault::Refused(format!(
+    let kinds = types.iter().filter(is_it).map(|kind| kind.name.as_str());
+    let kinds: Vec<&str> = kinds.collect();
+    if kinds.is_empty() {
+        return Err(Fault::Refused(format!(
             "no type is declared with {cpus} cpus and {memory_mib} MiB of memory; add one to \
              `types` of the cloud"
-        ))
-    })
+        )));
+    }
+    Ok(kinds)
 }
 
 /// What AWS says of a type that a machine of ours is to have.
@@ -116,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_the_declared_types_is_taken() {
+    fn types_of_just_the_size_are_taken_in_the_declared_order() {
         let kind = |name: &str, cpus, memory_mib| InstanceType {
             name: name.to_owned(),
             cpus,
@@ -127,8 +129,9 @@ mod tests {
             kind("t3a.medium", 2, 4096),
             kind("t3.medium", 2, 4096),
         ];
-        assert_eq!(choice(&types, 2, 4096).unwrap(), "t3a.medium");
-        let none = choice(&types, 4, 4096).unwrap_err().words();
+        let same = choices(&types, 2, 4096).unwrap();
+        assert_eq!(same, ["t3a.medium", "t3.medium"]);
+        let none = choices(&types, 4, 4096).unwrap_err().words();
         assert!(none.contains("4 cpus and 4096 MiB"), "{none}");
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
-    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType,
-    ResourceType, VolumeType,
+    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, InstanceInterruptionBehavior,
+    InstanceMarketOptionsRequest, InstanceMetadataEndpointState, InstanceMetadataOptionsRequest,
+    InstanceNetworkInterfaceSpecification, InstanceType, MarketType, ResourceType,
+    SpotInstanceType, SpotMarketOptions, VolumeType,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,11 +21,12 @@ use super::image::Ami;
 use super::link::{Link, tagged};
 use super::machine::{fallen, list, show};
 use super::network::Site;
+use super::offer::Offer;
 use super::seen::Machine;
-use super::tag::{self, Mark, NAME, OWNER, PART, TOKEN, Tags};
+use super::tag::{self, MARKET, Mark, NAME, OWNER, PART, TOKEN, Tags};
 use super::volume::{GENERATIONS, gib};
 use super::wait::{SHOWN, until, within};
-use crate::model::{Key, LiveId};
+use crate::model::{Key, LiveId, Token};
 use crate::port::{Seed, SeedRequest};
 
 /// What EC2 takes of user data.
@@ -34,7 +36,9 @@ const MOST_USER_DATA: usize = 16 << 10;
 pub struct Launch<'a> {
     pub order: &'a Order<'a>,
     pub ami: &'a Ami,
-    pub kind: &'a str,
+    pub offer: Offer<'a>,
+    /// Of this offer alone.
+    pub token: Token,
     pub disk_gib: i32,
     pub site: &'a Site,
     pub groups: Vec<String>,
@@ -48,7 +52,7 @@ pub async fn launch(link: &Link, wanted: &Launch<'_>) -> Result<LiveId, Fault> {
     let scratch = scratch(wanted)?;
     let mut last = None;
     for generation in 0..GENERATIONS {
-        let token = tag::client_token(wanted.order.token, generation);
+        let token = tag::client_token(&wanted.token, generation);
         let machine = ask(link, wanted, &scratch, &token).await?;
         if !machine.is_gone() {
             return Ok(machine.id);
@@ -156,9 +160,17 @@ fn tags(
         host_key: seed.host_key_public.trim().to_owned(),
         ready: None,
         scratch: scratch.clone(),
+        is_begun: !wanted.order.volumes.is_empty(),
+        is_protected: wanted.order.spec.is_protected,
     };
     let mut machine = mark.tags();
     machine.insert(TOKEN.to_owned(), token.to_owned());
+    let market = if wanted.offer.is_spot {
+        "spot"
+    } else {
+        "on-demand"
+    };
+    machine.insert(MARKET.to_owned(), market.to_owned());
     let disks = tag::tags([
         (NAME, tag::name(&stamp.env)),
         (OWNER, stamp.owner.to_string()),
@@ -183,15 +195,25 @@ fn request(
         let size = gib(*size_mib)?;
         disks.extend(scratch.get(name).map(|device| disk(device, size)));
     }
-    Ok(link
-        .ec2
-        .run_instances()
+    let specification = tag::specification;
+    let request = link.ec2.run_instances();
+    let request = match wanted.offer.is_spot {
+        true => request
+            .instance_market_options(spot())
+            .tag_specifications(specification(
+                ResourceType::SpotInstancesRequest,
+                &tags.disks,
+            )),
+        false => request,
+    };
+    Ok(request
         .min_count(1)
         .max_count(1)
         .image_id(&wanted.ami.id)
-        .instance_type(InstanceType::from(wanted.kind))
+        .instance_type(InstanceType::from(wanted.offer.kind))
         .set_key_name(link.config.key_pair.clone())
         .metadata_options(metadata())
+        .set_disable_api_termination(wanted.order.spec.is_protected.then_some(true))
         .network_interfaces(interface(link.config.reach, wanted))
         .set_block_device_mappings(Some(disks))
         .tag_specifications(tag::specification(ResourceType::Instance, &tags.machine))
@@ -209,6 +231,19 @@ fn disk(device: &str, size_gib: i32) -> BlockDeviceMapping {
     BlockDeviceMapping::builder()
         .device_name(device)
         .ebs(ebs)
+        .build()
+}
+
+/// One that can be stopped, by us for the night and by EC2 when it needs the room; the request lasts as
+/// long as the machine. It costs at most what it does on demand.
+fn spot() -> InstanceMarketOptionsRequest {
+    let options = SpotMarketOptions::builder()
+        .spot_instance_type(SpotInstanceType::Persistent)
+        .instance_interruption_behavior(InstanceInterruptionBehavior::Stop)
+        .build();
+    InstanceMarketOptionsRequest::builder()
+        .market_type(MarketType::Spot)
+        .spot_options(options)
         .build()
 }
 

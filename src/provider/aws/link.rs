@@ -35,6 +35,7 @@ pub struct Link {
     pub config: AwsConfig,
     pub ec2: aws_sdk_ec2::Client,
     pub cloudwatch: aws_sdk_cloudwatch::Client,
+    pub ssm: aws_sdk_ssm::Client,
     sts: aws_sdk_sts::Client,
     account: OnceCell<String>,
     /// What instance types have, as far as anybody asked.
@@ -51,6 +52,7 @@ impl Link {
         Ok(Self {
             ec2: aws_sdk_ec2::Client::new(&sdk),
             cloudwatch: aws_sdk_cloudwatch::Client::new(&sdk),
+            ssm: aws_sdk_ssm::Client::new(&sdk),
             sts: aws_sdk_sts::Client::new(&sdk),
             account: OnceCell::new(),
             types: Mutex::default(),

@@ -3,7 +3,7 @@
 use aws_sdk_ec2::types::Filter;
 
 use super::answer::{change, look};
-use super::fault::{Fault, found, sort};
+use super::fault::{Fault, found};
 use super::link::Link;
 use super::seen::{Machine, State};
 use super::tag::{self, Mark, Tags};
@@ -102,7 +102,7 @@ pub fn fallen(machine: Machine) -> Fault {
         "" | "UserInitiatedShutdown" | "InstanceInitiatedShutdown" => gone(&id),
         // What EC2 calls so here is most often a key that it may not use for the disks.
         "InternalError" => Fault::Refused(format!("EC2 gave {id} up again ({})", why.text())),
-        _ => sort(&why),
+        _ => Fault::Answer(why),
     }
 }
 
@@ -145,6 +145,8 @@ pub fn foreign(id: &LiveId) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ProviderName;
+    use crate::port::ProviderError;
     use crate::provider::aws::fault::Answer;
     use std::collections::BTreeMap;
 
@@ -158,18 +160,22 @@ mod tests {
             disks: BTreeMap::new(),
             public: None,
             private: None,
+            is_spot: false,
+            spot_request: None,
             why: Some(Answer::new(code, "")),
         })
     }
 
     #[test]
     fn why_a_machine_ended_is_told_by_what_ec2_says_of_it() {
-        let full = ended("Server.InsufficientInstanceCapacity");
-        assert!(matches!(full, Fault::Full(_)), "{full:?}");
-        assert!(matches!(
-            ended("Client.VolumeLimitExceeded"),
-            Fault::Full(_)
-        ));
+        let provider = ProviderName::parse("seoul").unwrap();
+        for code in [
+            "Server.InsufficientInstanceCapacity",
+            "Client.VolumeLimitExceeded",
+        ] {
+            let full = ended(code).explain(&provider, "create a machine");
+            assert!(matches!(full, ProviderError::Full { .. }), "{full:?}");
+        }
         assert!(matches!(ended("Client.InternalError"), Fault::Refused(_)));
         assert!(matches!(
             ended("Client.UserInitiatedShutdown"),

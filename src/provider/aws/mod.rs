@@ -33,7 +33,10 @@ mod link;
 mod machine;
 mod meter;
 mod network;
+mod offer;
+mod parameter;
 mod power;
+mod protect;
 mod resize;
 mod seen;
 mod tag;
@@ -160,7 +163,11 @@ impl Aws {
                 stamp,
                 volumes,
                 token: _,
-            } => return claim::claim(link, warm, stamp, volumes).await.map(Some),
+                is_protected,
+            } => {
+                let claimed = claim::claim(link, warm, stamp, volumes, *is_protected);
+                return claimed.await.map(Some);
+            }
             ProviderAction::GiveBack { warm } => claim::give_back(link, warm).await?,
             ProviderAction::PauseMachine { id, ready } => {
                 power::pause(link, id, ready, patience, journal).await?;
@@ -176,6 +183,9 @@ impl Aws {
                 memory_mib,
                 stamp,
             } => power::resize(link, id, (*cpus, *memory_mib), stamp).await?,
+            ProviderAction::ProtectMachine { id, is_protected } => {
+                protect::protect(link, id, *is_protected).await?;
+            }
             ProviderAction::DeleteMachine { id } => end::delete(link, id).await?,
         }
         Ok(None)

@@ -116,8 +116,9 @@ pub async fn resize(
     if machine.state != State::Stopped {
         return Err(Fault::Moved(format!("the machine {id}, running again,")));
     }
-    let wanted = kind::choice(&link.config.types, cpus, memory_mib)?;
-    if machine.kind != wanted {
+    let wanted = kind::choices(&link.config.types, cpus, memory_mib)?;
+    if !wanted.contains(&machine.kind.as_str()) {
+        let wanted = wanted[0];
         kind::usable(link, wanted).await?;
         let value = AttributeValue::builder().value(wanted).build();
         let asked = link.ec2.modify_instance_attribute().instance_id(&id.0);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use aws_sdk_ec2::types::{
-    Instance, InstanceBlockDeviceMapping, InstanceStateName, Volume as Described, VolumeAttachment,
-    VolumeAttachmentState, VolumeState,
+    Instance, InstanceBlockDeviceMapping, InstanceLifecycleType, InstanceStateName,
+    Volume as Described, VolumeAttachment, VolumeAttachmentState, VolumeState,
 };
 
 use super::config::Reach;
@@ -30,6 +30,9 @@ pub struct Machine {
     pub disks: BTreeMap<String, Disk>,
     pub public: Option<IpAddr>,
     pub private: Option<IpAddr>,
+    pub is_spot: bool,
+    /// What would launch it again when it ends.
+    pub spot_request: Option<String>,
     /// Why it ended, or why it stopped.
     pub why: Option<Answer>,
 }
@@ -79,6 +82,8 @@ impl Machine {
                 .collect(),
             public: address(instance.public_ip_address()),
             private: address(instance.private_ip_address()),
+            is_spot: instance.instance_lifecycle() == Some(&InstanceLifecycleType::Spot),
+            spot_request: instance.spot_instance_request_id().map(str::to_owned),
             why: why.map(|why| {
                 let code = why.code().unwrap_or_default();
                 Answer::new(code, why.message().unwrap_or_default())

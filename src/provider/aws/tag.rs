@@ -20,6 +20,8 @@ pub const PART: &str = "metrom:part";
 pub const MACHINE: &str = "metrom:machine";
 /// On what belongs to the cloud as declared and to no environment.
 pub const PROVIDER: &str = "metrom:provider";
+/// How a machine was rented, for people.
+pub const MARKET: &str = "metrom:market";
 /// What people see in AWS's console.
 pub const NAME: &str = "Name";
 
@@ -30,6 +32,12 @@ const BORN: &str = "metrom:born";
 const IMAGE: &str = "metrom:image";
 const HOST_KEY: &str = "metrom:host-key";
 const READY: &str = "metrom:ready";
+/// On a machine that has not all of its data volumes yet.
+const BEGUN: &str = "metrom:begun";
+/// On a machine that we keep from being ended.
+const PROTECTED: &str = "metrom:protected";
+/// What a tag says that says yes.
+const YES: &str = "yes";
 /// Before the name of a data volume: the device of the disk that a machine has in its place.
 const SCRATCH: &str = "metrom:scratch:";
 
@@ -93,6 +101,10 @@ pub struct Mark {
     pub ready: Option<Digest>,
     /// The device names of the disks that it has in place of data volumes, by the volume's name.
     pub scratch: BTreeMap<String, String>,
+    /// It has not all of its data volumes yet.
+    pub is_begun: bool,
+    /// It is kept from being ended, or just about to be.
+    pub is_protected: bool,
 }
 
 impl Mark {
@@ -104,6 +116,8 @@ impl Mark {
             host_key,
             ready,
             scratch,
+            is_begun,
+            is_protected,
         } = self;
         let ready = ready.as_ref().map(ToString::to_string);
         let mut all = of_stamp(stamp);
@@ -111,6 +125,8 @@ impl Mark {
             (IMAGE, image.clone()),
             (HOST_KEY, host_key.clone()),
             (READY, ready.unwrap_or_default()),
+            (BEGUN, yes(*is_begun)),
+            (PROTECTED, yes(*is_protected)),
         ]));
         let scratch = scratch.iter();
         all.extend(scratch.map(|(name, device)| (format!("{SCRATCH}{name}"), device.clone())));
@@ -131,8 +147,18 @@ impl Mark {
             host_key: tags.get(HOST_KEY)?.clone(),
             ready: tags.get(READY).and_then(|text| Digest::parse(text)),
             scratch: scratch.collect(),
+            is_begun: is_yes(tags, BEGUN),
+            is_protected: is_yes(tags, PROTECTED),
         })
     }
+}
+
+fn yes(is_so: bool) -> String {
+    if is_so { YES } else { "" }.to_owned()
+}
+
+fn is_yes(tags: &Tags, tag: &str) -> bool {
+    tags.get(tag).is_some_and(|text| text == YES)
 }
 
 /// What people see in AWS's console.
@@ -224,6 +250,8 @@ pub(super) mod tests {
             host_key: "ssh-ed25519 AAAA root@shop".into(),
             ready: Some(Digest::of_bytes(b"ready")),
             scratch: BTreeMap::from([("data".into(), "/dev/sdf".into())]),
+            is_begun: true,
+            is_protected: true,
         }
     }
 

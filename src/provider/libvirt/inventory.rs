@@ -150,6 +150,10 @@ impl Look<'_> {
                 .map(|data| (data.volume.clone(), name::device(&data.volume)))
                 .collect(),
             ready: mark.and_then(|mark| mark.ready.clone()),
+            is_finished: true, // a domain is made with its disks
+            is_protected: None,
+            is_spot: false,
+            bastion: None,
         }
     }
 

@@ -417,6 +417,7 @@ impl Actuator for Libvirt {
                 stamp,
                 volumes,
                 token: _,
+                is_protected: _, // nothing keeps a domain from being ended
             } => {
                 let claim = move |conn: &Connect, config: &LibvirtConfig| {
                     claim::claim(conn, &config.pool, &warm, &stamp, &volumes)
@@ -455,6 +456,14 @@ impl Actuator for Libvirt {
                     machine::resize(conn, &id, (cpus, memory_mib), &stamp)
                 };
                 self.change(&doing, resize).await?;
+            }
+            // No plan asks for it: no inventory says that there is any.
+            ProviderAction::ProtectMachine { .. } => {
+                return Err(ProviderError::Refused {
+                    provider: self.config.provider.clone(),
+                    doing: action.to_string(),
+                    reason: "libvirt keeps no machine from being ended".to_owned(),
+                });
             }
             ProviderAction::DeleteMachine { id } => self.delete_machine(&id, journal).await?,
         }

@@ -1,5 +1,6 @@
 //! What happens to the machine as a whole: made or claimed, changed, started, paused, made anew.
 
+use super::super::compare::PROTECTION;
 use super::super::{intent, keeper, warm};
 use super::{After, Order, Why, is_off};
 use crate::model::{
@@ -40,10 +41,13 @@ impl<'a> Order<'a> {
                 };
                 Move::Claim(change, warm)
             }
+            // What was only begun is made on.
+            _ if change.cause == Cause::Missing => Move::Create(change),
             _ if change.cause == Cause::Ready => Move::Pause(change, live),
             Effect::Replace => Move::Replace(change, live),
             Effect::Restart => Move::Restart(change, live),
-            Effect::InPlace => Move::Start(change, live),
+            Effect::InPlace if is_off(live) => Move::Start(change, live),
+            Effect::InPlace => Move::Keep,
         }
     }
 
@@ -59,7 +63,7 @@ impl<'a> Order<'a> {
     /// Gives warm machines back that are in the way of one that is needed.
     pub(super) fn room(&mut self, machine: &Move) -> After {
         let freed = match machine {
-            Move::Create(_) => 0,
+            Move::Create(change) => self.live(change).map_or(0, held),
             Move::Start(_, live) | Move::Restart(_, live) | Move::Replace(_, live) => held(live),
             Move::Keep | Move::Claim(..) | Move::Pause(..) => return After::new(),
         };
@@ -109,6 +113,28 @@ impl<'a> Order<'a> {
         self.desired.machine()
     }
 
+    /// Puts protection on a machine that stays, or takes it off.
+    pub(super) fn protection(&mut self, changes: &[&'a Change], machine: &Move, up: &After) {
+        let is_concerned = |change: &&&Change| {
+            let mut fields = change.fields.iter();
+            change.key == Key::Machine && fields.any(|field| field.field == PROTECTION)
+        };
+        let stays = matches!(machine, Move::Keep | Move::Start(..) | Move::Restart(..));
+        let Some(change) = changes.iter().find(is_concerned).filter(|_| stays) else {
+            return;
+        };
+        let (Some(live), Some(spec)) = (self.live(change), self.machine_spec()) else {
+            return;
+        };
+        let action = ProviderAction::ProtectMachine {
+            id: live.id.clone(),
+            is_protected: spec.is_protected,
+        };
+        let mut why = Why::from(*change);
+        why.fields.retain(|field| field.field == PROTECTION);
+        self.on(why, action, Risk::Safe, up.clone());
+    }
+
     /// Stops or ends the machine that is there, no earlier than its successor can be made.
     pub(super) fn take_down(&mut self, machine: &Move, image: &After) -> After {
         match machine {
@@ -121,6 +147,7 @@ impl<'a> Order<'a> {
                 let down = self.stack_down(&change.cause, live, image.clone());
                 let after = if down.is_empty() { image.clone() } else { down };
                 let id = live.id.clone();
+                let after = self.unprotected(&change.cause, live, after);
                 let action = ProviderAction::DeleteMachine { id };
                 After::from([self.on((*change).into(), action, Risk::Destructive, after)])
             }
@@ -168,6 +195,7 @@ impl<'a> Order<'a> {
                     stamp,
                     volumes: self.attached(spec),
                     token,
+                    is_protected: spec.is_protected,
                 };
                 self.made_by(provider, change, action, before)
             }

@@ -83,6 +83,7 @@ impl Bed {
             security_groups: Vec::new(),
             ssh_from: vec!["203.0.113.0/24".to_owned()],
             reach: Reach::Public,
+            bastion: None,
             key_pair: None,
             types: vec![kind("t3.nano", SMALL), kind("t3.micro", LARGE)],
             tags: BTreeMap::from([("team".to_owned(), "shop".to_owned())]),

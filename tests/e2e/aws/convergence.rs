@@ -257,6 +257,66 @@ async fn whatever_goes_wrong_it_ends_with_one_machine_that_has_the_data() {
     lives.await;
 }
 
+/// Applies, and dies as soon as that has been asked for and is done, without its answer.
+async fn until_asked(bed: &Bed, action: &'static str) {
+    let (on, times) = (On::Action(action), Often::Times(1));
+    bed.proxy.arrange(on, times, Trouble::Hang);
+    let reconciler = reconciler(bed, bed.folder.path()).await;
+    let shop = shop();
+    let before = bed.proxy.calls(action);
+    let asked = async {
+        while bed.proxy.calls(action) == before {
+            bed.proxy.at_call(1).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = asked => {}
+        _ = reconciler.apply_until_settled(&shop, Trigger::Person) => panic!("{action}: it got through"),
+    }
+    bed.proxy.calm();
+}
+
+#[tokio::test]
+async fn a_creation_that_was_cut_off_goes_on_with_the_same_machine() {
+    // Launched and not known; without its volume; with it, and not said to be whole.
+    let moments: [&[&str]; 3] = [
+        &["RunInstances"],
+        &["AttachVolume"],
+        &["RunInstances", "AttachVolume", "CreateTags"],
+    ];
+    let lives = stream::iter(moments).for_each_concurrent(AT_ONCE, |killed| async move {
+        let bed = Bed::new().await;
+        bed.proxy.lag(1, 1).await;
+        declare(bed.folder.path(), "acme", &WANTED[0]);
+        for action in killed {
+            until_asked(&bed, action).await;
+        }
+        // What was asked for last is done by the time that the next is answered.
+        let changes = bed.proxy.calls("RunInstances");
+        let born = async {
+            loop {
+                if let [machine] = &bed.instances().await[..] {
+                    break machine.text_at("instanceId").to_owned();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let born = born.await;
+        let said = format!("killed at {killed:?}");
+        settle(&bed, bed.folder.path(), &said).await;
+        is_whole(&bed, &WANTED[0], &said).await;
+        assert_eq!(
+            bed.instances().await[0].text_at("instanceId"),
+            born,
+            "{said}"
+        );
+        assert_eq!(bed.proxy.calls("TerminateInstances"), 0, "{said}");
+        assert!(bed.proxy.calls("RunInstances") <= changes + 1, "{said}");
+    });
+    lives.await;
+}
+
 #[tokio::test]
 async fn two_metroms_with_one_account_do_not_see_each_others_environment_as_theirs() {
     let bed = Bed::new().await;

@@ -28,6 +28,7 @@ mod listing;
 mod pace;
 pub mod refusal;
 mod rules;
+mod spot;
 pub mod trouble;
 mod truth;
 pub mod wire;
@@ -166,7 +167,11 @@ async fn respond(
 ) -> Result<Response<Body>, io::Error> {
     let (head, body) = request.into_parts();
     let body = wire::body_of(body).await?;
-    let call = Call::parse(std::str::from_utf8(&body).expect("a form is text"));
+    let body = std::str::from_utf8(&body).expect("a form is text");
+    let call = match head.headers.get(wire::TARGET) {
+        Some(target) => Call::of_json(target.to_str().expect("a target is text"), body),
+        None => Call::parse(body),
+    };
     // By itself: what was begun is done, also when whoever asked has gone away meanwhile.
     let fate = tokio::spawn(async move { shared.fate(&head.headers, call).await });
     match fate.await.map_err(io::Error::other)? {
@@ -238,6 +243,9 @@ impl Shared {
         }
         let before = self.truth.of(&self.moto).await;
         books.check(&call, &before)?;
+        if let Some(answer) = books.cancel(&call) {
+            return Ok(Answer::xml(200, &answer));
+        }
         self.check_image(&call).await?;
         if let Some(answer) = idle(&call, &before) {
             return Ok(Answer::xml(200, &answer));
@@ -247,10 +255,25 @@ impl Shared {
             return Ok(answer);
         }
         let mut document = Node::parse(&answer.body);
+        self.protect(&call, &document).await;
         books.note(&call, &before, &mut document);
         let answer = Answer::xml(200, &document);
         books.keep(&call, &answer);
         Ok(answer)
+    }
+
+    /// The emulator takes no notice of it in a launch.
+    async fn protect(&self, call: &Call, launched: &Node) {
+        if call.get("DisableApiTermination") != Some("true") {
+            return;
+        }
+        for instance in launched.items("instancesSet") {
+            let on = [
+                ("InstanceId", instance.text_at("instanceId")),
+                ("DisableApiTermination.Value", "true"),
+            ];
+            self.moto.ask("ModifyInstanceAttribute", &on).await;
+        }
     }
 
     /// A machine of one architecture cannot boot an image of another.

@@ -83,6 +83,7 @@ async fn looks_without_credentials() {
         subnet: None,
         security_groups: Vec::new(),
         ssh_from: Vec::new(),
+        bastion: None,
         reach: metrom::provider::aws::Reach::Public,
         key_pair: None,
         types: vec![kind("t3.nano", SMALL)],

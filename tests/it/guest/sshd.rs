@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use metrom::guest::{Guests, Identity, Layout, Login, identity};
-use metrom::model::{EnvName, LiveId, OwnerName, SecretRef};
+use metrom::model::{Bastion, EnvName, LiveId, OwnerName, SecretRef};
 use metrom::port::{GuestTarget, SecretError, Secrets};
 use secrecy::SecretString;
 
@@ -35,6 +35,11 @@ impl Secrets for OneSecret {
 impl Sshd {
     /// Starts it, and returns when it listens.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With more lines of configuration.
+    pub fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let host = identity::load_or_create(&path("host_key")).unwrap();
@@ -49,7 +54,7 @@ impl Sshd {
         let config = format!(
             "ListenAddress 127.0.0.1:{port}\nHostKey {at}/host_key\nPidFile none\nUsePAM no\n\
              AuthorizedKeysFile {at}/authorized_keys\nStrictModes no\n\
-             PermitRootLogin prohibit-password\nSetEnv \"PATH={at}/bin:{programs}\"\n"
+             PermitRootLogin prohibit-password\nSetEnv \"PATH={at}/bin:{programs}\"\n{more}\n"
         );
         std::fs::write(path("sshd_config"), config).unwrap();
         let child = Command::new("/usr/sbin/sshd")
@@ -103,7 +108,42 @@ impl Sshd {
             address: Ipv4Addr::LOCALHOST.into(),
             host_key: self.host_key.clone(),
             volumes: std::collections::BTreeMap::new(),
+            bastion: None,
         }
+    }
+
+    /// It, as what others are reached through.
+    pub fn bastion(&self) -> Bastion {
+        Bastion {
+            address: "127.0.0.1".to_owned(),
+            port: self.port,
+            user: user(),
+            key: None,
+            host_key: self.host_key.clone(),
+        }
+    }
+
+    /// Lets another one in as well.
+    pub fn admit(&self, other: &Self) {
+        let path = self.folder.path().join("authorized_keys");
+        let keys = [self.identity.public(), other.identity.public()].join("\n");
+        std::fs::write(path, keys).unwrap();
+    }
+
+    /// What is listening is gone, with all connections.
+    pub fn stop(&mut self) {
+        let below = below(self.child.id());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        signal("KILL", &below);
+    }
+
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub fn identity_path(&self) -> PathBuf {
+        self.folder.path().join("identity")
     }
 
     pub fn guests(&self) -> Guests {
@@ -111,6 +151,10 @@ impl Sshd {
     }
 
     pub fn guests_of(&self, identity: Identity) -> Guests {
+        self.guests_with(identity, Arc::new(OneSecret))
+    }
+
+    pub fn guests_with(&self, identity: Identity, secrets: Arc<dyn Secrets>) -> Guests {
         let login = Login {
             user: user(),
             port: self.port,
@@ -122,7 +166,7 @@ impl Sshd {
             docker_settings: inside("etc-docker"),
             docker_socket: inside("docker.sock"),
         };
-        Guests::reached_by(identity, Arc::new(OneSecret), login, layout)
+        Guests::reached_by(identity, secrets, login, layout)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use metrom::manifest::Standing;
 use metrom::manifest::schema::ProviderSpec;
-use metrom::model::{Boot, ImageOrigin, Key, MachineSpec, RegisteredImage, Spec, VolumeSpec};
+use metrom::model::{
+    Boot, ImageOrigin, Key, MachineSpec, Market, RegisteredImage, Spec, VolumeSpec,
+};
 
 use super::render::render_at_noon;
 use super::support::{Repo, environment, lines, standing};
@@ -156,4 +158,133 @@ fn an_image_is_by_id_or_by_owner_and_name() {
     );
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("clouds/seoul.yaml:11:"), "{found:?}");
+}
+
+#[test]
+fn an_image_may_be_named_by_a_parameter_and_by_one_thing_alone() {
+    let parameter = "/aws/service/debian/release/13/latest/amd64";
+    let cloud = CLOUD.replace(
+        "{id: ami-0123456789abcdef0}",
+        &format!("{{parameter: {parameter}}}"),
+    );
+    let dev = environment(
+        "dev",
+        "{template: web, placement: seoul, machine: {image: own}}",
+    );
+    let catalog = with_cloud(&cloud).with("environments/dev.yaml", dev).load();
+    assert_eq!(lines(&catalog), [""; 0]);
+    let desired = render_at_noon(&catalog, "dev");
+    let Spec::Machine(machine) = &desired.resources[&Key::Machine].spec else {
+        panic!("it is a machine");
+    };
+    let meant = RegisteredImage::Parameter(parameter.to_owned());
+    assert_eq!(machine.image.origin, ImageOrigin::Registered(meant));
+
+    let both = CLOUD.replace(
+        "{id: ami-0123456789abcdef0}",
+        "{id: ami-0123456789abcdef0, parameter: /aws/service/x}",
+    );
+    let spec = "{template: web, placement: seoul, machine: {image: debian-13}}";
+    let found = findings(&both, spec);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("clouds/seoul.yaml:11:"), "{found:?}");
+    assert!(found[0].contains("`parameter`"), "{found:?}");
+}
+
+#[test]
+fn a_machine_is_rented_as_its_environment_or_template_says_where_machines_are() {
+    let market = |environment_spec: &str| machine_of(environment_spec).0.market;
+    let on = |market| {
+        format!("{{template: web, placement: seoul, machine: {{image: own, market: {market}}}}}")
+    };
+    let plain = "{template: web, placement: seoul, machine: {image: own}}";
+    assert_eq!(market(plain), Market::OnDemand);
+    assert_eq!(market(&on("spot")), Market::Spot);
+    assert_eq!(market(&on("spotOnly")), Market::SpotOnly);
+    let host = "{template: web, placement: lab, machine: {image: debian-13, market: spot}}";
+    assert_eq!(market(host), Market::OnDemand);
+}
+
+#[test]
+fn what_is_protected_is_not_rented_on_spot() {
+    let spec =
+        "{template: web, placement: seoul, protect: true, machine: {image: own, market: spot}}";
+    assert_eq!(
+        findings(CLOUD, spec),
+        [
+            "environments/dev.yaml:4:50: a protected environment has no spot machine: the cloud may end that; write `market: onDemand` in `machine`, or take `protect` off"
+        ]
+    );
+}
+
+const HOST_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHvbcKdxT0KD4n4o0cVQgkYQrPmw7rNHNBBpZnqcNbhi";
+
+fn with_bastion(network: &str) -> String {
+    CLOUD.replace("{sshFrom: [203.0.113.0/24]}", network)
+}
+
+#[test]
+fn ssh_may_come_from_one_address_and_from_a_network_that_is_one() {
+    let spec = "{template: web, placement: seoul, machine: {image: own}}";
+    for from in ["203.0.113.7/32", "2001:db8::/48", "0.0.0.0/0"] {
+        let cloud = CLOUD.replace("203.0.113.0/24", &format!("\"{from}\""));
+        let dev = environment("dev", spec);
+        let catalog = with_cloud(&cloud).with("environments/dev.yaml", dev).load();
+        assert_eq!(lines(&catalog), [""; 0], "{from}");
+    }
+    let found = |from: &str| findings(&CLOUD.replace("203.0.113.0/24", from), spec);
+    assert_eq!(
+        found("203.0.113.7/24"),
+        [
+            "clouds/seoul.yaml:8:23: `203.0.113.7/24` is an address within a network; did you mean `203.0.113.0/24`?"
+        ]
+    );
+    assert_eq!(
+        found("203.0.113.7"),
+        [
+            "clouds/seoul.yaml:8:23: `203.0.113.7` is not a network; write a network such as `192.0.2.0/24`, or one address such as `192.0.2.7/32`"
+        ]
+    );
+}
+
+#[test]
+fn a_bastion_needs_its_host_key_and_private_addresses_behind_it() {
+    let spec = "{template: web, placement: seoul, machine: {image: own}}";
+    let bastion = |rest: &str| with_bastion(&format!("{{sshFrom: [10.0.0.5/32], {rest}}}"));
+    let good = bastion(&format!(
+        "reach: private, bastion: {{address: jump.example.com, user: metrom, key: {{fromFile: /etc/metrom/jump}}, hostKey: {HOST_KEY}}}"
+    ));
+    let dev = environment("dev", spec);
+    let catalog = with_cloud(&good).with("environments/dev.yaml", dev).load();
+    assert_eq!(lines(&catalog), [""; 0]);
+    let seoul = catalog.providers.iter().find_map(|(_, spec)| match spec {
+        ProviderSpec::Cloud(cloud) => cloud.network.bastion.clone(),
+        ProviderSpec::Host(_) => None,
+    });
+    assert_eq!(seoul.unwrap().port, 22);
+
+    let public = bastion(&format!(
+        "bastion: {{address: jump, user: metrom, hostKey: {HOST_KEY}}}"
+    ));
+    let found = findings(&public, spec);
+    assert!(
+        found[0].contains("without a bastion; write `reach: private`"),
+        "{found:?}"
+    );
+
+    let unpinned = bastion("reach: private, bastion: {address: jump, user: metrom}");
+    let found = findings(&unpinned, spec);
+    assert!(
+        found[0].contains("`hostKey`") || found[0].contains("hostKey"),
+        "{found:?}"
+    );
+
+    let no_key =
+        bastion("reach: private, bastion: {address: jump, user: metrom, hostKey: yes-it-is}");
+    let found = findings(&no_key, spec);
+    assert!(
+        found[0].contains("hostKey") || found[0].contains("key"),
+        "{found:?}"
+    );
 }

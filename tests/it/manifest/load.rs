@@ -144,7 +144,7 @@ spec:
         [
             "environments/all.yaml:7:24: `b-` must not end with `-`",
             "environments/all.yaml:12:42: `spec.machine.cpus` is 0, which is out of range; take one from 1 to 512",
-            "environments/all.yaml:12:45: there is no field `ünknown` here; there are `cpus`, `data`, `disk`, `image`, `memory`",
+            "environments/all.yaml:12:45: there is no field `ünknown` here; there are `cpus`, `data`, `disk`, `image`, `market`, `memory`",
             "environments/all.yaml:19:12: `*nothing` is not the alias of anything above it; mark the value that you mean with `&nothing`",
         ]
     );

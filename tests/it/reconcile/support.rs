@@ -132,6 +132,10 @@ fn live(spec: &Spec) -> Option<LiveFields> {
             host_key: Some("ssh-ed25519 AAAA".to_owned()),
             devices: BTreeMap::new(),
             ready: None,
+            is_finished: true,
+            is_protected: None,
+            is_spot: false,
+            bastion: None,
         }),
         Spec::Guest(_) | Spec::Containers(_) => LiveFields::Guest,
         Spec::Checkout(spec) => LiveFields::Checkout(LiveCheckout {

@@ -9,6 +9,7 @@ use super::listing::Kind;
 use super::pace::{Pace, hide_address};
 use super::refusal::Refusal;
 use super::rules::{Changed, Refused, Rules, named};
+use super::spot::Requests;
 use super::truth::Truth;
 use super::wire::Answer;
 use super::xml::Node;
@@ -20,6 +21,7 @@ pub struct Books {
     /// So many things does a page of a listing hold at most.
     pub page: usize,
     changed: Changed,
+    spot: Requests,
     tokens: BTreeMap<(String, String), (Call, Answer)>,
 }
 
@@ -30,6 +32,7 @@ impl Default for Books {
             lag: Lag::default(),
             page: 1000,
             changed: Changed::new(),
+            spot: Requests::default(),
             tokens: BTreeMap::new(),
         }
     }
@@ -56,6 +59,7 @@ impl Books {
 
     /// Refuses what EC2 would; asking again and again brings the right state nearer.
     pub fn check(&mut self, call: &Call, truth: &Truth) -> Result<(), Refusal> {
+        self.spot.check(call)?;
         let rules = Rules {
             truth,
             pace: &self.pace,
@@ -66,6 +70,11 @@ impl Books {
             by.iter().for_each(|id| self.look(id));
             refusal
         })
+    }
+
+    /// The answer to what is about requests for spot machines alone.
+    pub fn cancel(&mut self, call: &Call) -> Option<Node> {
+        self.spot.cancel(call)
     }
 
     fn look(&mut self, id: &str) {
@@ -80,7 +89,10 @@ impl Books {
     pub fn show(&self, kind: Kind, mut nodes: Vec<Node>) -> Vec<Node> {
         for node in &mut nodes {
             match kind {
-                Kind::Instances => self.pace.show_instance(node),
+                Kind::Instances => {
+                    self.spot.show(node);
+                    self.pace.show_instance(node);
+                }
                 Kind::Volumes => self.pace.show_volume(node),
             }
         }
@@ -120,7 +132,7 @@ impl Books {
             self.lag.note(id, before.of(id));
         }
         match call.action.as_str() {
-            "RunInstances" => self.launched(answer),
+            "RunInstances" => self.launched(call, answer),
             "StartInstances" => self.begin(call, before, "stopped", "pending"),
             "StopInstances" => self.begin(call, before, "running", "stopping"),
             "TerminateInstances" => self.terminated(call, before),
@@ -135,8 +147,9 @@ impl Books {
         }
     }
 
-    fn launched(&mut self, answer: &mut Node) {
+    fn launched(&mut self, call: &Call, answer: &mut Node) {
         for instance in answer.items_mut("instancesSet") {
+            self.spot.launched(call, instance);
             hide_address(instance);
             let id = instance.text_at("instanceId");
             self.pace.begin(id, "pending");

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 pub struct Call {
     pub action: String,
     pub params: BTreeMap<String, String>,
+    /// The target and the body of a request to a service that speaks JSON.
+    pub json: Option<(String, String)>,
 }
 
 impl Call {
@@ -14,6 +16,16 @@ impl Call {
         Self {
             action: action.to_owned(),
             params: params.iter().map(owned).collect(),
+            json: None,
+        }
+    }
+
+    /// `AmazonSSM.GetParameters` with its body.
+    pub fn of_json(target: &str, body: &str) -> Self {
+        let action = target.rsplit('.').next().unwrap_or_default();
+        Self {
+            json: Some((target.to_owned(), body.to_owned())),
+            ..Self::new(action, &[])
         }
     }
 
@@ -24,6 +36,7 @@ impl Call {
         Self {
             action: params.remove("Action").unwrap_or_default(),
             params,
+            json: None,
         }
     }
 

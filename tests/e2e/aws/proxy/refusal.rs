@@ -40,6 +40,17 @@ impl Refusal {
         Self::new(500, "InsufficientInstanceCapacity", message)
     }
 
+    pub fn no_spot_quota() -> Self {
+        let message = "Max spot instance count exceeded";
+        Self::bad("MaxSpotInstanceCountExceeded", message)
+    }
+
+    pub fn parameter_denied() -> Self {
+        let message = "User: arn:aws:iam::123456789012:user/reader is not authorized to perform: \
+             ssm:GetParameters because no identity-based policy allows it";
+        Self::bad("AccessDeniedException", message)
+    }
+
     pub fn quota() -> Self {
         let message = "You have requested more vCPU capacity than your current vCPU limit of 5 \
              allows for the instance bucket that the specified instance type belongs to. Please visit \
@@ -76,6 +87,13 @@ impl Refusal {
     /// The answer to a call, whose action the message may name.
     pub fn answer(&self, call: &Call) -> Answer {
         let message = self.message.replace("{action}", &call.action);
+        if call.json.is_some() {
+            return Answer {
+                status: self.status,
+                kind: "application/x-amz-json-1.1".to_owned(),
+                body: format!(r#"{{"__type":"{}","message":"{message}"}}"#, self.code),
+            };
+        }
         let leaf = Node::leaf;
         let error = Node::new("Error")
             .with(leaf("Code", &self.code))

@@ -15,6 +15,9 @@ use tokio::net::TcpStream;
 use super::call::Call;
 use super::xml::Node;
 
+/// What is asked of a service that speaks JSON.
+pub const TARGET: &str = "x-amz-target";
+
 /// More than any answer here.
 const LIMIT: usize = 64 << 20;
 
@@ -100,11 +103,19 @@ impl Moto {
         let authorization = authorization.unwrap_or_else(|| self.authorization(call));
         let request = Request::post("/")
             .header(header::HOST, self.address.to_string())
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::AUTHORIZATION, authorization)
-            .header("x-moto-account-id", &self.account)
-            .body(Body::from(call.form()))
-            .unwrap();
+            .header("x-moto-account-id", &self.account);
+        let kind = header::CONTENT_TYPE;
+        let request = match &call.json {
+            None => request
+                .header(kind, "application/x-www-form-urlencoded")
+                .body(Body::from(call.form())),
+            Some((target, body)) => request
+                .header(kind, "application/x-amz-json-1.1")
+                .header(TARGET, target)
+                .body(Body::from(body.clone())),
+        };
+        let request = request.unwrap();
         let stream = TcpStream::connect(self.address).await?;
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
@@ -136,9 +147,28 @@ impl Moto {
         Node::parse(&answer.body)
     }
 
+    /// Writes a parameter that others read.
+    pub async fn put_parameter(&self, name: &str, value: &str) {
+        let body = format!(r#"{{"Name":"{name}","Value":"{value}","Type":"String"}}"#);
+        let call = Call::of_json("AmazonSSM.PutParameter", &body);
+        let answer = self.forward(&HeaderMap::new(), &call).await;
+        assert!(answer.is_done(), "{}", answer.body);
+    }
+
+    pub async fn forget_parameter(&self, name: &str) {
+        let body = format!(r#"{{"Name":"{name}"}}"#);
+        let call = Call::of_json("AmazonSSM.DeleteParameter", &body);
+        let answer = self.forward(&HeaderMap::new(), &call).await;
+        assert!(answer.is_done(), "{}", answer.body);
+    }
+
     /// Nobody looks at the signature, only at what it is for.
     fn authorization(&self, call: &Call) -> HeaderValue {
-        let service = if call.is_of_sts() { "sts" } else { "ec2" };
+        let service = match &call.json {
+            Some(_) => "ssm",
+            None if call.is_of_sts() => "sts",
+            None => "ec2",
+        };
         let scope = format!("20260101/{}/{service}/aws4_request", self.region);
         let text = format!(
             "AWS4-HMAC-SHA256 Credential=AKIDCONSOLE/{scope}, SignedHeaders=host, Signature=0"

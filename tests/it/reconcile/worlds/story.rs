@@ -103,6 +103,10 @@ impl Story {
                 host_key: None,
                 devices: BTreeMap::new(),
                 ready: None,
+                is_finished: true,
+                is_protected: None,
+                is_spot: false,
+                bastion: None,
             })
         };
         let name =

@@ -1,0 +1,84 @@
+//! Spot requests, of which the emulator knows nothing: what a machine was rented with, what that does
+//! not let it do, and what would launch it again.
+
+use std::collections::BTreeMap;
+
+use super::call::Call;
+use super::refusal::Refusal;
+use super::xml::Node;
+
+/// The open request of each spot machine; `None` once it was cancelled.
+#[derive(Debug, Default)]
+pub struct Requests(BTreeMap<String, Option<String>>);
+
+impl Requests {
+    /// A machine was launched.
+    pub fn launched(&mut self, call: &Call, instance: &mut Node) {
+        if call.get("InstanceMarketOptions.MarketType") == Some("spot") {
+            let id = instance.text_at("instanceId").to_owned();
+            let request = id.replacen("i-", "sir-", 1);
+            self.0.insert(id, Some(request));
+            self.show(instance);
+        }
+    }
+
+    pub fn show(&self, instance: &mut Node) {
+        if let Some(request) = self.0.get(instance.text_at("instanceId")) {
+            instance.set("instanceLifecycle", "spot");
+            if let Some(request) = request {
+                instance.set("spotInstanceRequestId", request);
+            }
+        }
+    }
+
+    /// Ends requests, if that is what is asked for.
+    pub fn cancel(&mut self, call: &Call) -> Option<Node> {
+        if call.action != "CancelSpotInstanceRequests" {
+            return None;
+        }
+        let mut answer = Node::new("CancelSpotInstanceRequestsResponse");
+        for id in call.list("SpotInstanceRequestId") {
+            let mut open = self.0.values_mut();
+            if let Some(request) = open.find(|request| request.as_deref() == Some(id)) {
+                *request = None;
+            }
+            let mut item = Node::leaf("item", "");
+            item.set("spotInstanceRequestId", id);
+            item.set("state", "cancelled");
+            answer.make("spotInstanceRequestSet").children.push(item);
+        }
+        Some(answer)
+    }
+
+    /// What cannot be done with a spot machine.
+    pub fn check(&self, call: &Call) -> Result<(), Refusal> {
+        if call.get("InstanceMarketOptions.MarketType") == Some("spot") {
+            let option = |name| call.get(&format!("InstanceMarketOptions.SpotOptions.{name}"));
+            let is_lasting = option("SpotInstanceType") == Some("persistent")
+                && option("InstanceInterruptionBehavior") == Some("stop");
+            if !is_lasting {
+                let message = "a machine of this request could not be stopped";
+                return Err(Refusal::bad("UnsupportedOperation", message));
+            }
+            if call.get("DisableApiTermination") == Some("true") {
+                let message = "Termination protection is not supported for spot instances";
+                return Err(Refusal::bad("InvalidParameterCombination", message));
+            }
+        }
+        let one = call.get("InstanceId").and_then(|id| self.0.get(id));
+        let touched = ["InstanceType.Value", "DisableApiTermination.Value"];
+        let is_modified = touched.iter().any(|name| call.get(name).is_some());
+        if call.action == "ModifyInstanceAttribute" && one.is_some() && is_modified {
+            let message = "This attribute cannot be modified for spot instances";
+            return Err(Refusal::bad("UnsupportedOperation", message));
+        }
+        if call.action == "TerminateInstances" {
+            let open = |id: &&str| matches!(self.0.get(*id), Some(Some(_)));
+            if let Some(id) = call.list("InstanceId").into_iter().find(open) {
+                let message = format!("the request of {id} would launch another one");
+                return Err(Refusal::bad("TheTestRefuses", message));
+            }
+        }
+        Ok(())
+    }
+}
