@@ -174,7 +174,7 @@ mod tests {
             ("VcpuLimitExceeded", Class::NoRoom, true),
             ("SpotMaxPriceTooLow", Class::NoRoom, true),
             ("MaxSpotInstanceCountExceeded", Class::NoRoom, true),
-            ("IncorrectSpotRequestState", transient, true),
+            ("IncorrectSpotRequestState", Class::NoRoom, true),
             ("InstanceLimitExceeded", Class::NoRoom, true),
             ("VolumeLimitExceeded", Class::NoRoom, true),
             ("InsufficientFreeAddressesInSubnet", Class::NoRoom, true),
