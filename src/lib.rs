@@ -8,15 +8,18 @@
 //! - [`model`] the vocabulary
 //! - [`schedule`] office hours, holidays, the end of a life
 //! - [`manifest`] files → `Catalog` → `Desired`
+//! - [`cost`] what environments cost, and budgets
 //! - [`port`] where the outside enters
 //! - [`reconcile`] diff, plan, gate, queue; apply and one whole sync
 //! - [`source`], [`secrets`], [`provider`], [`guest`], [`image`], [`store`]: the adapters
+//! - [`usage`] what environments use, kept and judged
 //! - [`scm`] what a webhook says, checked and understood
 //! - [`world`] all of the outside in memory, with faults
 //! - [`http`] webhook, API, events
 //! - [`cli`] one file per command; the only place that knows every adapter
 
 pub mod cli;
+pub mod cost;
 pub mod guest;
 pub mod http;
 pub mod image;
@@ -30,4 +33,5 @@ pub mod scm;
 pub mod secrets;
 pub mod source;
 pub mod store;
+pub mod usage;
 pub mod world;

@@ -9,8 +9,8 @@ use super::output::{BOLD, FAINT, WARN, paint};
 use super::span::age;
 use super::system::SystemClock;
 use super::wiring::Wiring;
-use super::{Global, chosen, get, history, next_moves, plan_text};
-use crate::http::view::{EnvironmentView, MachineView, RunView, ServiceView};
+use super::{Global, chosen, get, history, next_moves, plan_text, top};
+use crate::http::view::{CostView, EnvironmentView, MachineView, RunView, ServiceView};
 use crate::model::text::{count, mib, minute};
 use crate::model::{EnvName, Event, EventKind, Run, Timestamp};
 use crate::port::{Clock, Store};
@@ -138,13 +138,32 @@ fn facts(env: &EnvironmentView, now: Timestamp) -> Vec<(&'static str, String)> {
         ("checkouts", some(checkouts.collect())),
         ("asleep", env.asleep.clone()),
         ("suspended", env.suspended.clone()),
+        (
+            "idle",
+            env.idle_since.map(|since| top::idle(&env.name, since)),
+        ),
         ("ends", env.end.map(minute)),
         ("next change", env.until.map(minute)),
+        ("this month", env.cost.as_ref().map(this_month)),
+        ("full month", env.cost.as_ref().map(full_month)),
     ];
     let said = facts
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)));
     said.collect()
+}
+
+fn this_month(cost: &CostView) -> String {
+    let (spent, all) = (&cost.month_to_date, &cost.month_forecast);
+    format!("{} so far, {} in all", spent.in_cents(), all.in_cents())
+}
+
+fn full_month(cost: &CostView) -> String {
+    let month = &cost.full_month;
+    match month.unpriced.is_empty() {
+        true => month.in_cents(),
+        false => format!("{} ({})", month.in_cents(), month.unpriced.join(", ")),
+    }
 }
 
 fn some(parts: Vec<String>) -> Option<String> {
@@ -199,7 +218,9 @@ fn event_line(event: &Event, now: Timestamp) -> String {
         EventKind::RunStarted { run, steps } => format!("run {run} began with {steps} steps"),
         EventKind::StepEnded { line, ok: true, .. } => format!("done: {line}"),
         EventKind::StepEnded { line, message, .. } => format!("not done: {line}: {message}"),
+        EventKind::Idle { since } => format!("nobody uses it since {}", minute(*since)),
         EventKind::EndsSoon { end } => format!("its time is up at {}", minute(*end)),
+        EventKind::BudgetShort { message } => message.clone(),
         EventKind::PersonSaid { by, what } => format!("{by}: {what}"),
         EventKind::RunEnded { run, ok: true } => format!("run {run} succeeded"),
         EventKind::RunEnded { run, ok: false } => format!("run {run} failed"),

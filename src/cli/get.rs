@@ -5,12 +5,14 @@ use clap::{Args, ValueEnum};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
+use super::cost::warn_of_budgets;
 use super::exit::Exit;
 use super::output::{BAD, FAINT, Format, GOOD, WARN, paint, table};
 use super::span::{age, took};
 use super::system::SystemClock;
 use super::wiring::{Wiring, view};
-use super::{Global, chosen, place};
+use super::{Global, chosen, place, top};
+use crate::cost::Ledger;
 use crate::http::view::{EnvironmentView, RunView, Status};
 use crate::image::ImageStore;
 use crate::manifest::schema::{CloudProvider, ProviderSpec};
@@ -69,7 +71,14 @@ async fn environments(args: &Get, global: &Global) -> Result<()> {
         return Ok(());
     }
     let now = SystemClock.now();
-    anstream::println!("{}", environment_table(&shown, global.output, now));
+    let table = environment_table(&shown, &tick.ledger, global.output, now);
+    anstream::println!("{table}");
+    warn_of_budgets(&tick.ledger);
+    for env in &shown {
+        if let Some(since) = env.idle_since {
+            anstream::eprintln!("{}: {}", env.name, top::idle(&env.name, since));
+        }
+    }
     Ok(())
 }
 
@@ -90,16 +99,28 @@ pub async fn one(
         .as_ref()
         .ok()
         .and_then(|c| c.environments.get(env));
-    Ok(EnvironmentView::new(&seen, declared, last.as_ref()))
+    let shown = EnvironmentView::new(&seen, declared, last.as_ref());
+    Ok(shown.with_cost(&tick.ledger, env))
 }
 
-fn environment_table(shown: &[EnvironmentView], format: Format, now: Timestamp) -> String {
+fn environment_table(
+    shown: &[EnvironmentView],
+    ledger: &Ledger,
+    format: Format,
+    now: Timestamp,
+) -> String {
+    let cost = |env: &EnvironmentView| {
+        let line = EnvName::parse(&env.name).ok();
+        let line = line.and_then(|name| ledger.lines.get(&name));
+        let forecast = line.map_or_else(|| "-".to_owned(), |line| line.costs.forecast.to_string());
+        ledger.month.map(|_| forecast)
+    };
     let some = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let row = |env: &EnvironmentView| {
         let machine = env.machine.as_ref();
         let created = machine.and_then(|machine| machine.created);
         let power = machine.map(|machine| machine.power.clone());
-        [
+        let cells = [
             env.name.clone(),
             status(env.status),
             some(&power),
@@ -110,9 +131,10 @@ fn environment_table(shown: &[EnvironmentView], format: Format, now: Timestamp) 
                     .map(|revision| revision[..8].to_owned()),
             ),
             created.map_or("-".to_owned(), |created| age(created, now)),
-        ]
+        ];
+        cells.into_iter().chain(cost(env)).collect::<Vec<_>>()
     };
-    let header = [
+    let mut header = vec![
         "environment",
         "status",
         "machine",
@@ -120,6 +142,8 @@ fn environment_table(shown: &[EnvironmentView], format: Format, now: Timestamp) 
         "revision",
         "age",
     ];
+    // Where nothing has a price, nobody wants to read so.
+    header.extend(ledger.month.map(|_| "this month"));
     match format {
         Format::Wide => {
             let wide = ["provider", "template", "services", "endpoints"];

@@ -9,7 +9,7 @@ use super::output::{FAINT, Format, WARN, paint, table};
 use super::span::age;
 use super::system::SystemClock;
 use super::wiring::Wiring;
-use crate::http::view::{InventoryView, ObjectView};
+use crate::http::view::{InventoryView, ObjectView, SumView};
 use crate::model::text::mib;
 use crate::model::{ProviderName, Timestamp};
 use crate::port::Clock;
@@ -47,7 +47,9 @@ pub async fn run(args: &Inventory, global: &Global) -> Result<Exit> {
         anstream::eprintln!("{}: {gap}", paint(WARN, "not seen"));
     }
     if !global.output.print(&shown)? {
-        anstream::println!("{}", listed(&shown.objects, global.output, now));
+        let has_prices = tick.ledger.month.is_some();
+        let listed = listed(&shown.objects, global.output, (now, has_prices));
+        anstream::println!("{listed}");
     }
     Ok(if is_whole { Exit::Done } else { Exit::Failed })
 }
@@ -59,7 +61,7 @@ fn is_asked_for(args: &Inventory, object: &ObjectView) -> bool {
     is_there && (is_stray || !args.stray)
 }
 
-fn listed(objects: &[ObjectView], format: Format, now: Timestamp) -> String {
+fn listed(objects: &[ObjectView], format: Format, (now, has_prices): (Timestamp, bool)) -> String {
     let row = |object: &ObjectView| {
         let some = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let created = object.created.as_ref().and_then(|text| text.parse().ok());
@@ -73,6 +75,10 @@ fn listed(objects: &[ObjectView], format: Format, now: Timestamp) -> String {
             some(&object.power),
             created.map_or_else(|| "-".to_owned(), |created| age(created, now)),
         ];
+        if has_prices {
+            let costs = [&object.cost_full_month, &object.cost_month_to_date];
+            cells.extend(costs.map(|cost| cost.as_ref().map_or("-".to_owned(), SumView::in_cents)));
+        }
         if format == Format::Wide {
             let more = [&object.owner, &object.address].map(some);
             cells.extend(more.into_iter().chain([object.id.clone()]));
@@ -89,6 +95,9 @@ fn listed(objects: &[ObjectView], format: Format, now: Timestamp) -> String {
         "state",
         "age",
     ];
+    if has_prices {
+        header.extend(["a month", "to date"]);
+    }
     if format == Format::Wide {
         header.extend(["owner", "address", "id"]);
     }

@@ -8,6 +8,7 @@ mod approve;
 mod check;
 mod chosen;
 mod completion;
+mod cost;
 mod describe;
 mod destroy;
 mod diagnostics;
@@ -38,6 +39,7 @@ mod suspend;
 mod system;
 mod telemetry;
 mod terminal;
+mod top;
 mod trash;
 mod wake;
 mod wiring;
@@ -148,6 +150,8 @@ enum Command {
     Serve(serve::Serve),
     Get(get::Get),
     Inventory(inventory::Inventory),
+    Cost(cost::Cost),
+    Top(top::Top),
     Describe(describe::Describe),
     Logs(logs::Logs),
     History(history::History),
@@ -240,6 +244,8 @@ async fn dispatch(cli: &Cli) -> Result<Exit> {
         Command::Serve(args) => serve::run(args, global).await,
         Command::Get(args) => get::run(args, global).await,
         Command::Inventory(args) => inventory::run(args, global).await,
+        Command::Cost(args) => cost::run(args, global).await,
+        Command::Top(args) => top::run(args, global).await,
         Command::Describe(args) => describe::run(args, global).await,
         Command::Logs(args) => logs::run(args, global).await,
         Command::History(args) => history::run(args, global).await,

@@ -5,15 +5,17 @@ use clap::Args;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
+use super::cost::warn_of_budgets;
 use super::exit::Exit;
 use super::output::{FAINT, WARN, paint};
 use super::system::SystemClock;
 use super::wiring::{Wiring, view};
 use super::{Global, chosen, plan_text};
-use crate::http::view::PlanView;
+use crate::cost::Change;
+use crate::http::view::{CostChangeView, PlanView};
 use crate::model::{EnvName, Plan};
 use crate::port::Clock;
-use crate::reconcile::{Tick, View, Viewer};
+use crate::reconcile::{Tick, View, Viewer, cost_change};
 
 /// Machines that are looked into at once.
 const AT_ONCE: usize = 8;
@@ -33,6 +35,8 @@ struct Shown {
     environment: String,
     /// `None` when it is not known what should be.
     plan: Option<PlanView>,
+    /// What it changes about the cost of a whole month.
+    cost: Option<CostChangeView>,
     faults: Vec<String>,
 }
 
@@ -41,13 +45,17 @@ pub async fn run(args: &Planned, global: &Global) -> Result<Exit> {
     let tick = viewer.tick(SystemClock.now()).await;
     let views = views(&viewer, &tick, &args.envs).await?;
     let exit = views.iter().map(exit_of).fold(Exit::Done, Exit::or);
-    let shown: Vec<Shown> = views.iter().map(shown).collect();
+    let shown: Vec<Shown> = views.iter().map(|view| shown(&tick, view)).collect();
     if global.output.print(&shown)? {
         return Ok(exit);
     }
     for view in &views {
         anstream::println!("{}", text(view));
+        if let Some(change) = change_of(&tick, view) {
+            anstream::println!("  {}", plan_text::cost(&change));
+        }
     }
+    warn_of_budgets(&tick.ledger);
     let plans: Vec<&Plan> = views.iter().filter_map(plan_of).collect();
     anstream::println!("{}", paint(FAINT, plan_text::total(&plans)));
     if exit == Exit::Changes {
@@ -80,10 +88,15 @@ fn exit_of(view: &View) -> Exit {
     }
 }
 
-fn shown(view: &View) -> Shown {
+fn change_of(tick: &Tick, view: &View) -> Option<Change> {
+    cost_change(tick, view.aim.as_ref()?)
+}
+
+fn shown(tick: &Tick, view: &View) -> Shown {
     Shown {
         environment: view.env.to_string(),
         plan: plan_of(view).map(PlanView::from),
+        cost: change_of(tick, view).as_ref().map(CostChangeView::from),
         faults: view.faults.clone(),
     }
 }

@@ -1,9 +1,12 @@
 //! Plans for people: one line per step, coloured by what it does.
 
+use std::collections::BTreeSet;
+
 use anstyle::Style;
 
 use super::exit::Exit;
 use super::output::{BAD, BOLD, FAINT, GOOD, WARN, paint};
+use crate::cost::{Change, Sum};
 use crate::model::text::count;
 use crate::model::{Plan, Risk, Step};
 
@@ -85,6 +88,32 @@ pub fn summary(plan: &Plan) -> String {
         true => "nothing to do".to_owned(),
         false => said.join(", "),
     }
+}
+
+/// What a plan changes about the cost of a whole month.
+#[must_use]
+pub fn cost(Change { before, after }: &Change) -> String {
+    let side = |sum: &Sum| match sum == &Sum::default() {
+        true => "nothing".to_owned(),
+        false => sum.to_string(),
+    };
+    let missing: BTreeSet<&str> = before
+        .unpriced
+        .iter()
+        .chain(&after.unpriced)
+        .map(String::as_str)
+        .collect();
+    let missing: Vec<&str> = missing.into_iter().collect();
+    let why = match missing.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", missing.join(", ")),
+    };
+    format!(
+        "$ a month          {} → {}{}",
+        side(before),
+        side(after),
+        paint(WARN, why)
+    )
 }
 
 /// What a plan is to a script.

@@ -115,6 +115,8 @@ fn aws_config(name: &ProviderName, cloud: &CloudSpec) -> crate::provider::aws::A
         types,
         tags,
         only: _,
+        prices: _,
+        budget: _,
     } = cloud.clone();
     let types = types.into_iter().map(|declared| InstanceType {
         name: declared.name,
@@ -182,6 +184,8 @@ fn libvirt_config(
         pool,
         network,
         only: _,
+        prices: _,
+        budget: _,
     } = host;
     let subnet = network.subnet.as_ref().map(|subnet| subnet.parse());
     let subnet = subnet.transpose().map_err(|error| ProviderError::Refused {

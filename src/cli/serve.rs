@@ -12,14 +12,17 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::exit::Exit;
+use super::system::SystemClock;
 use super::wiring::Wiring;
 use super::{Global, place};
 use crate::http::{App, Board, Metrics, TimedLocks, WatchedSource};
+use crate::manifest::schema::Span;
 use crate::model::{SecretRef, Trigger};
 use crate::port::{SecretError, Secrets};
 use crate::reconcile::{Reconciler, Runner, Wake};
 use crate::secrets::LocalSecrets;
 use crate::source::watch;
+use crate::usage::{Ask, Sampler};
 
 /// Where the secret of webhooks is found.
 const WEBHOOK_SECRET: &str = "METROM_WEBHOOK_SECRET";
@@ -44,6 +47,17 @@ pub struct Serve {
     /// Listens on more than loopback although the API asks nobody who they are
     #[arg(long)]
     without_authentication: bool,
+    /// How often it measures what environments use
+    #[arg(
+        long,
+        env = "METROM_MEASURE_EVERY",
+        default_value = "1m",
+        value_name = "TIME"
+    )]
+    measure_every: Span,
+    /// Measures nothing
+    #[arg(long, conflicts_with = "measure_every")]
+    without_measuring: bool,
 }
 
 pub async fn run(args: &Serve, global: &Global) -> Result<Exit> {
@@ -72,15 +86,21 @@ pub async fn run(args: &Serve, global: &Global) -> Result<Exit> {
         repository: wiring.url.clone(),
         metrics,
         waiting: runner.waiting(),
+        ledger: Arc::default(),
         stopping: stopping.clone(),
     };
     greet(&wiring, &listener, &app)?;
     let watching = watch_local(global, &wake);
     stop_on_signals(stopping.clone())?;
     let count = tokio::spawn(app.clone().count_events());
+    let measuring = sampler(args, &app, &runner).map(|sampler| tokio::spawn(sampler.run()));
     let answering = tokio::spawn(answer(listener, app, stopping));
     runner.run().await;
     tracing::info!("stopping: no step runs any more");
+    if let Some(measuring) = measuring {
+        // It only writes down its last hours.
+        let _ = tokio::time::timeout(ANSWERS_GRACE, measuring).await;
+    }
     let answered = tokio::time::timeout(ANSWERS_GRACE, answering).await;
     count.abort();
     drop(watching);
@@ -104,6 +124,24 @@ fn reconciler(
     ports.locks = Arc::new(TimedLocks::new(ports.locks, metrics.clone()));
     let reconciler = Reconciler::new(ports).watched_by(board.clone());
     (Arc::new(reconciler), source)
+}
+
+/// What measures beside the loop.
+fn sampler(args: &Serve, app: &App, runner: &Runner) -> Option<Sampler> {
+    let ask = Ask {
+        providers: app.viewer.providers().clone(),
+        guests: app.viewer.guests().clone(),
+        clock: Arc::new(SystemClock),
+    };
+    let sampler = Sampler {
+        ask,
+        store: app.store.clone(),
+        ledger: app.ledger.clone(),
+        looks: runner.looks(),
+        interval: args.measure_every.duration(),
+        stopping: app.stopping.clone(),
+    };
+    (!args.without_measuring).then_some(sampler)
 }
 
 /// The secret that webhooks are signed with; without one they are refused.

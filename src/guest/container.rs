@@ -12,8 +12,8 @@ use super::compose::Model;
 use super::record::StackRecord;
 use crate::model::{Health, LiveService};
 
-const PROJECT: &str = "com.docker.compose.project";
-const SERVICE: &str = "com.docker.compose.service";
+pub(crate) const PROJECT: &str = "com.docker.compose.project";
+pub(crate) const SERVICE: &str = "com.docker.compose.service";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 const CONFIG_HASH: &str = "com.docker.compose.config-hash";
 
@@ -85,7 +85,7 @@ pub(crate) async fn list(docker: &Docker, project: &str) -> Result<Vec<Container
     Ok(found)
 }
 
-fn label<'a>(summary: &'a ContainerSummary, name: &str) -> &'a str {
+pub(crate) fn label<'a>(summary: &'a ContainerSummary, name: &str) -> &'a str {
     let labels = summary.labels.as_ref();
     labels.and_then(|l| l.get(name)).map_or("", String::as_str)
 }

@@ -13,8 +13,8 @@ use super::identity::Identity;
 use super::operator::{Operator, explain};
 use super::output::Lines;
 use super::ssh::{Chunk, Keys, Login, Session, SshError, Terminal};
-use super::{Layout, checkout, configure, containers, observe, project, ready, stack};
-use crate::model::{GuestAction, Key};
+use super::{Layout, checkout, configure, containers, observe, project, ready, stack, stats};
+use crate::model::{ContainerReading, GuestAction, Key};
 use crate::port::{
     GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal, Secrets, Silent,
 };
@@ -271,6 +271,10 @@ impl GuestObserver for Guests {
             Ok(op) => observe::observe(&op).await,
             Err(e) => observe::blind(e.to_string()),
         }
+    }
+
+    async fn containers(&self, target: &GuestTarget) -> Result<Vec<ContainerReading>, GuestError> {
+        stats::read(&self.operator(target, &Silent).await?).await
     }
 }
 

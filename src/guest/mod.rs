@@ -32,6 +32,7 @@ mod record;
 mod seed;
 mod ssh;
 mod stack;
+mod stats;
 
 pub use command::{Command, quote};
 pub use guests::{Follow, Guests, Logs};

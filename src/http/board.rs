@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Metrics;
 use crate::model::{EnvName, Outcome, Plan};
-use crate::reconcile::{News, Onlooker};
+use crate::reconcile::{News, Onlooker, Tick};
 
 /// The states that are counted, all of them at all times.
 const STATES: [&str; 5] = ["settled", "changing", "held", "failed", "stalled"];
@@ -75,5 +75,9 @@ impl Onlooker for Board {
             | News::Phase(..) => return,
         }
         self.publish(&environments);
+    }
+
+    fn look(&self, tick: &Tick) {
+        self.metrics.cost(&tick.ledger);
     }
 }

@@ -51,7 +51,8 @@ async fn look(app: &App, tick: &Tick, env: &EnvName) -> Result<EnvironmentView, 
         .as_ref()
         .ok()
         .and_then(|c| c.environments.get(env));
-    Ok(EnvironmentView::new(&view, declared, last.as_ref()))
+    let shown = EnvironmentView::new(&view, declared, last.as_ref());
+    Ok(shown.with_cost(&tick.ledger, env))
 }
 
 /// The answer for an environment that nobody knows.

@@ -1,7 +1,9 @@
 //! `/metrics`: numbers for Prometheus.
 //!
 //! Most are counted from the events, so that what an `apply` of another process did is in them as
-//! well. Labels are bounded: kinds of resources and words of our own, never a name that users gave.
+//! well. Labels are bounded: kinds of resources, currencies and words of our own, never a name that
+//! users gave. What environments use has their names, and lines for those alone that are there now
+//! ([`super::gauges`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -14,6 +16,7 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::App;
+use crate::cost::Ledger;
 use crate::model::{Event, EventKind, RunId, Timestamp};
 
 /// Bounds of the duration histograms, in seconds: from "nothing changed" to a cold boot with a
@@ -67,6 +70,23 @@ impl Metrics {
             );
             describe_gauge!("metrom_environments", "Environments by state");
             describe_gauge!(
+                "metrom_cost_month_to_date",
+                "Computed cost of this calendar month (UTC) until now, by currency"
+            );
+            describe_gauge!(
+                "metrom_cost_month_forecast",
+                "Computed cost of this calendar month (UTC) as a whole, by currency"
+            );
+            describe_gauge!(
+                "metrom_cost_full_month",
+                "What a whole month costs with the declared hours, by currency"
+            );
+            describe_gauge!(
+                "metrom_cost_unpriced_environments",
+                "Environments of which something has no price"
+            );
+            describe_gauge!("metrom_budgets", "Budgets by state");
+            describe_gauge!(
                 "metrom_source_fault",
                 "1 while the source cannot be used and the last good revision stays the target"
             );
@@ -84,7 +104,10 @@ impl Metrics {
         metrics::with_local_recorder(&*self.recorder, || match &event.kind {
             // Told by the port itself and by the board, for this process alone.
             EventKind::SourceMoved { .. } | EventKind::SourceFault { .. } => {}
-            EventKind::EndsSoon { .. } | EventKind::PersonSaid { .. } => {}
+            EventKind::EndsSoon { .. }
+            | EventKind::PersonSaid { .. }
+            | EventKind::BudgetShort { .. }
+            | EventKind::Idle { .. } => {}
             EventKind::RunStarted { run, .. } => self.begin(run, event.at),
             EventKind::StepEnded { line, ok, .. } => {
                 let labels = [("resource", resource(line)), ("result", result(*ok))];
@@ -133,6 +156,34 @@ impl Metrics {
         });
     }
 
+    /// What everything costs, by currency, and how many budgets are how.
+    pub fn cost(&self, ledger: &Ledger) {
+        if ledger.month.is_none() {
+            return;
+        }
+        let total = ledger.total();
+        metrics::with_local_recorder(&*self.recorder, || {
+            for (span, sum) in [
+                ("metrom_cost_month_to_date", &total.to_date),
+                ("metrom_cost_month_forecast", &total.forecast),
+                ("metrom_cost_full_month", &total.full),
+            ] {
+                for (currency, amount) in &sum.amounts {
+                    let currency = currency.to_string();
+                    gauge!(span, "currency" => currency).set(amount.approximately());
+                }
+            }
+            let lines = ledger.lines.values();
+            let unpriced = lines.filter(|line| !line.costs.unpriced().is_empty());
+            gauge!("metrom_cost_unpriced_environments").set(unpriced.count() as f64);
+            for state in ["suffices", "over", "spent"] {
+                let budgets = ledger.budgets.iter();
+                let number = budgets.filter(|budget| budget.word(ledger.at) == state);
+                gauge!("metrom_budgets", "state" => state).set(number.count() as f64);
+            }
+        });
+    }
+
     /// So many actions are held that were not held before.
     pub fn held(&self, number: usize) {
         metrics::with_local_recorder(&*self.recorder, || {
@@ -176,5 +227,6 @@ pub async fn show(State(app): State<App>) -> impl IntoResponse {
     app.metrics
         .queue_length(app.waiting.load(Ordering::Relaxed));
     let kind = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.metrics.render())
+    let usage = super::gauges::render(&app.ledger.now(), Timestamp::now());
+    (kind, app.metrics.render() + &usage)
 }

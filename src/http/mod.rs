@@ -4,9 +4,11 @@
 //! authentication yet, so whoever binds this to more than loopback has been told.
 
 mod board;
+mod cost;
 mod environments;
 mod error;
 mod events;
+mod gauges;
 mod health;
 mod hooks;
 mod inventory;
@@ -14,6 +16,7 @@ mod metrics;
 mod plan;
 mod runs;
 mod sync;
+mod usage;
 pub mod view;
 mod watched;
 
@@ -37,6 +40,7 @@ use crate::model::Token;
 use crate::port::Store;
 use crate::reconcile::{Attempt, Tick, Viewer, Wake};
 use crate::scm;
+use crate::usage::Ledger;
 pub use board::Board;
 use error::ApiError;
 pub use metrics::Metrics;
@@ -65,6 +69,8 @@ pub struct App {
     pub metrics: Metrics,
     /// How many environments wait for their turn.
     pub waiting: Arc<AtomicUsize>,
+    /// What environments use, as far as it is measured.
+    pub ledger: Arc<Ledger>,
     /// Cancelled when the process is to end: streams stop then.
     pub stopping: CancellationToken,
 }
@@ -120,6 +126,9 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(environments::list))
         .routes(routes!(environments::one))
         .routes(routes!(inventory::show))
+        .routes(routes!(cost::show))
+        .routes(routes!(usage::all))
+        .routes(routes!(usage::one))
         .routes(routes!(runs::list))
         .routes(routes!(runs::one))
         .routes(routes!(runs::log))

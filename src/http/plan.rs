@@ -9,9 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::App;
 use super::environments::unknown;
 use super::error::{ApiError, ErrorBody};
-use super::view::PlanView;
+use super::view::{CostChangeView, PlanView};
 use crate::model::{EnvName, Timestamp};
-use crate::reconcile::Tick;
+use crate::reconcile::{Tick, cost_change};
 
 /// Machines that are looked into at once.
 const AT_ONCE: usize = 8;
@@ -29,6 +29,8 @@ pub struct Planned {
     environment: String,
     /// Absent when it is not known what should be.
     plan: Option<PlanView>,
+    /// What it changes about the cost of a whole month; absent when nothing.
+    cost: Option<CostChangeView>,
     /// What is wrong with the source or the files.
     faults: Vec<String>,
 }
@@ -66,6 +68,11 @@ async fn one(app: &App, tick: &Tick, env: &EnvName) -> Result<Planned, ApiError>
     Ok(Planned {
         environment: env.to_string(),
         plan: view.aim.as_ref().map(|aim| PlanView::from(&aim.plan)),
+        cost: view
+            .aim
+            .as_ref()
+            .and_then(|aim| cost_change(tick, aim))
+            .map(|change| CostChangeView::from(&change)),
         faults: view.faults,
     })
 }

@@ -1,19 +1,21 @@
 //! What a repository declares at one revision, and what can be relied upon of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use super::compose::Outline;
 use super::finding::UnitId;
 use super::resolve::{Effective, Places};
 use super::schema::{
-    Drift, EnvironmentSpec, Policies, ProjectSpec, ProviderSpec, RepositorySpec, Retain,
+    Budget, Drift, EnvironmentSpec, Policies, ProjectSpec, ProviderSpec, RepositorySpec, Retain,
     TemplateSpec,
 };
 use crate::model::{
     Diagnostic, EnvName, FileContent, ImageName, ImageSpec, OwnerName, ProjectName, ProviderName,
     RepoPath, Revision, Severity, TemplateName, Timestamp,
 };
+use crate::schedule::OfficeHours;
 
 /// Everything that a repository declares at one revision.
 ///
@@ -31,6 +33,8 @@ pub struct Catalog {
     pub images: BTreeMap<ImageName, ImageSpec>,
     pub templates: BTreeMap<TemplateName, Template>,
     pub projects: BTreeMap<ProjectName, ProjectSpec>,
+    /// Those of projects first, then those of hosts and clouds; each by name.
+    pub budgets: Vec<DeclaredBudget>,
     pub(super) owner: Option<OwnerName>,
     /// Every environment whose name could be read.
     pub(super) declared: BTreeSet<EnvName>,
@@ -48,6 +52,32 @@ pub struct Catalog {
 pub struct Repository {
     pub name: OwnerName,
     pub spec: RepositorySpec,
+}
+
+/// A budget, and where it is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredBudget {
+    pub whose: Whose,
+    pub budget: Budget,
+    pub path: String,
+}
+
+/// What counts to a budget.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// The environments of a project.
+    Project(ProjectName),
+    /// What is on a host, or in a cloud.
+    Provider(ProviderName),
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Project(name) => write!(f, "project {name}"),
+            Self::Provider(name) => write!(f, "{name}"),
+        }
+    }
 }
 
 /// An environment as declared, and where.
@@ -192,6 +222,12 @@ impl Catalog {
     #[must_use]
     pub fn places(&self, env: &EnvName) -> Option<&Places> {
         Some(&self.effective.get(env)?.places)
+    }
+
+    /// When the machine of an environment runs that is good; `None`: always.
+    #[must_use]
+    pub fn office_hours(&self, env: &EnvName) -> Option<&OfficeHours> {
+        self.effective.get(env)?.timing.hours.as_ref()
     }
 
     /// What is decided by time for an environment that is good, as it is written.

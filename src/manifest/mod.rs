@@ -22,7 +22,9 @@ pub mod schema;
 mod shape;
 pub mod yaml;
 
-pub use catalog::{Catalog, Environment, Repository, Rules, StackFiles, Standing, Template};
+pub use catalog::{
+    Catalog, DeclaredBudget, Environment, Repository, Rules, StackFiles, Standing, Template, Whose,
+};
 pub use difference::{Changed, Difference, What, differences};
 pub use load::{Loader, load};
 pub use render::{Facts, references, render};

@@ -7,8 +7,8 @@ use super::resolve::{Effective, Machine, Places};
 use super::schema::SourceRepository;
 use crate::model::{
     CheckoutSpec, ComposeSource, ContainersSpec, Desired, EnvName, Key, MachineSpec, Pool,
-    ProviderName, Resource, Revision, Spec, StackSpec, Timestamp, Variable, VolumeSpec, Waking,
-    WakingBy, Wish,
+    ProviderName, Purse, Resource, Revision, Spec, StackSpec, Timestamp, Variable, VolumeSpec,
+    Waking, WakingBy, Wish,
 };
 use crate::schedule::{OfficeHours, State};
 
@@ -30,6 +30,8 @@ pub struct Facts {
     pub place: Option<ProviderName>,
     /// Why nothing of it can be made there now.
     pub unplaced: Option<String>,
+    /// What is left of the money, where a budget may put it to sleep.
+    pub purse: Option<Purse>,
 }
 
 /// The references, as `(url, reference)`, that have to be resolved before an environment is rendered;
@@ -69,7 +71,7 @@ pub fn render(catalog: &Catalog, env: &EnvName, now: Timestamp, facts: &Facts) -
         return desired;
     }
     let places = &effective.places;
-    let (waking, until) = waking(places, timing.hours.as_ref(), facts.wish.as_ref(), now);
+    let (waking, until) = waking(places, timing.hours.as_ref(), facts, now);
     desired.waking = waking;
     desired.ignored = timing.ignored.clone();
     desired.update = timing.update;
@@ -124,9 +126,34 @@ fn machine_spec(machine: &Machine) -> MachineSpec {
     }
 }
 
-/// Whether the machine is to run, and when that changes next: a person's wish counts while it
-/// lasts, then that it is to run nowhere, then the office hours.
+/// Whether the machine is to run, and when that changes next: without money it does not; then a
+/// person's wish counts while it lasts, then that it is to run nowhere, then the office hours.
 fn waking(
+    places: &Places,
+    hours: Option<&OfficeHours>,
+    facts: &Facts,
+    now: Timestamp,
+) -> (Waking, Option<Timestamp>) {
+    let enough = match facts.purse {
+        Some(Purse::Spent { until }) => {
+            let by = WakingBy::Budget;
+            let is_awake = false;
+            return (Waking { is_awake, by }, Some(until));
+        }
+        Some(Purse::Suffices { until }) => until,
+        None => None,
+    };
+    let (waking, until) = with_money(places, hours, facts.wish.as_ref(), now);
+    let by = match (waking.by, facts.purse) {
+        // What runs again because there is money again has not drifted.
+        (WakingBy::Default, Some(_)) => WakingBy::Budget,
+        (by, _) => by,
+    };
+    let until = [until, enough].into_iter().flatten().min();
+    (Waking { by, ..waking }, until)
+}
+
+fn with_money(
     places: &Places,
     hours: Option<&OfficeHours>,
     wish: Option<&Wish>,

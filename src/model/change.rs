@@ -34,6 +34,8 @@ pub enum Cause {
     Wish,
     /// It is kept where it is, and is to run at another place.
     Elsewhere,
+    /// A budget is spent, or there is money again.
+    Budget,
     /// Room is needed for what was asked for.
     Room,
     /// It is ready, and nobody needs it yet.
@@ -56,6 +58,7 @@ impl Cause {
             | Self::PhoenixFailed
             | Self::OfficeHours
             | Self::Elsewhere
+            | Self::Budget
             | Self::Room
             | Self::Ready
             | Self::Wish => false,
@@ -78,6 +81,7 @@ impl fmt::Display for Cause {
             Self::OfficeHours => f.write_str("office hours"),
             Self::Wish => f.write_str("asked for"),
             Self::Elsewhere => f.write_str("it runs elsewhere"),
+            Self::Budget => f.write_str("budget"),
             Self::Room => f.write_str("room is needed"),
             Self::Ready => f.write_str("ready"),
             Self::Asked => f.write_str("asked to go"),

@@ -57,6 +57,8 @@ pub enum WakingBy {
     Default,
     OfficeHours,
     Person,
+    /// A budget: there is money, or it is spent.
+    Budget,
     /// It is declared to be stopped where it is.
     Placement,
 }
@@ -69,6 +71,15 @@ pub enum Elsewhere {
     Stopped,
     /// No machine is to be there.
     Absent,
+}
+
+/// What is left of the money of a month, for what a budget may put to sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purse {
+    /// It suffices: until then, or for the whole month.
+    Suffices { until: Option<Timestamp> },
+    /// It is spent until the month ends.
+    Spent { until: Timestamp },
 }
 
 impl Waking {
@@ -127,6 +138,20 @@ impl Desired {
             revision: Some(self.revision.clone()),
             created,
             born: is_machine.then(|| self.born.unwrap_or(created)),
+        }
+    }
+
+    /// The machine that should be.
+    #[must_use]
+    pub fn machine(&self) -> Option<&MachineSpec> {
+        match &self.resources.get(&Key::Machine)?.spec {
+            Spec::Machine(spec) => Some(spec),
+            Spec::Image(_)
+            | Spec::Volume(_)
+            | Spec::Guest(_)
+            | Spec::Containers(_)
+            | Spec::Checkout(_)
+            | Spec::Stack(_) => None,
         }
     }
 

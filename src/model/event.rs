@@ -43,9 +43,17 @@ pub enum EventKind {
         by: String,
         what: String,
     },
+    /// Nobody has used the environment for long enough.
+    Idle {
+        since: Timestamp,
+    },
     /// The time of the environment is up before long.
     EndsSoon {
         end: Timestamp,
+    },
+    /// A budget does not suffice for this month, or is spent.
+    BudgetShort {
+        message: String,
     },
     RunEnded {
         run: RunId,

@@ -39,6 +39,8 @@ pub enum Memo {
     Approved(Digest),
     /// The attempt to find a place for it.
     Placing(Placing),
+    /// Since when nobody uses it; people were told.
+    Idle(Timestamp),
 }
 
 /// What a [`Memo`] is about.
@@ -56,6 +58,7 @@ pub enum MemoKind {
     Phoenix,
     Approved,
     Placing,
+    Idle,
 }
 
 impl Memo {
@@ -73,6 +76,7 @@ impl Memo {
             Self::Phoenix(_) => MemoKind::Phoenix,
             Self::Approved(_) => MemoKind::Approved,
             Self::Placing(_) => MemoKind::Placing,
+            Self::Idle(_) => MemoKind::Idle,
         }
     }
 }
@@ -160,6 +164,7 @@ pub struct Memos {
     pub phoenix: Option<Phoenix>,
     pub approved: Option<Digest>,
     pub placing: Option<Placing>,
+    pub idle: Option<Timestamp>,
 }
 
 impl FromIterator<Memo> for Memos {
@@ -178,6 +183,7 @@ impl FromIterator<Memo> for Memos {
                 Memo::Phoenix(phoenix) => all.phoenix = Some(phoenix),
                 Memo::Approved(plan) => all.approved = Some(plan),
                 Memo::Placing(placing) => all.placing = Some(placing),
+                Memo::Idle(since) => all.idle = Some(since),
             }
         }
         all

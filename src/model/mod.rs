@@ -3,6 +3,7 @@
 //! Pure: no IO, no clock, no randomness, no environment. A type lives here when more than one
 //! room needs it; behaviour that decides lives in `reconcile`, behaviour that acts in an adapter.
 
+pub mod bucket;
 pub mod change;
 pub mod desired;
 pub mod diagnostic;
@@ -11,6 +12,7 @@ pub mod event;
 pub mod intent;
 pub mod key;
 pub mod memo;
+pub mod money;
 pub mod name;
 pub mod observed;
 pub mod plan;
@@ -18,11 +20,13 @@ pub mod run;
 pub mod snapshot;
 pub mod stamp;
 pub mod text;
+pub mod usage;
 
+pub use bucket::Bucket;
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, Elsewhere,
-    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, RegisteredImage,
+    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Pool, Purse, RegisteredImage,
     RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy, Update, Variable,
     VolumeSpec, Waking, WakingBy,
 };
@@ -32,6 +36,7 @@ pub use event::{Event, EventKind};
 pub use intent::{Intent, IntentState, Token};
 pub use key::Key;
 pub use memo::{Announced, Failure, Memo, MemoKind, Memos, Phoenix, Placing, Suspension, Wish};
+pub use money::{Amount, Currency, Money, MoneyError};
 pub use name::{EnvName, ImageName, NameError, OwnerName, ProjectName, ProviderName, TemplateName};
 pub use observed::{
     Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,
@@ -43,6 +48,7 @@ pub use plan::{
 pub use run::{Class, Outcome, Phase, Run, RunId, RunState, StepRecord, Trigger};
 pub use snapshot::{Entry, RepoPath, Revision, Snapshot};
 pub use stamp::Stamp;
+pub use usage::{ContainerReading, Counters, CpuTime, Reading, Sample, Usage};
 
 /// An instant in UTC. Pure code receives it as a value and never asks a clock.
 pub type Timestamp = jiff::Timestamp;

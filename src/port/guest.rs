@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::journal::Journal;
-use crate::model::{Class, EnvName, Gap, GuestAction, Key, LiveFields, LiveId, OwnerName, Stamp};
+use crate::model::{
+    Class, ContainerReading, EnvName, Gap, GuestAction, Key, LiveFields, LiveId, OwnerName, Stamp,
+};
 
 /// How to reach a machine, and how to know that it is the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,13 @@ pub trait GuestObserver: Send + Sync {
     ///
     /// **Guarantees.** Never fails: a machine that cannot be asked is a gap.
     async fn observe(&self, target: &GuestTarget) -> GuestReport;
+
+    /// What the running containers of the environment's stack have used since they were started;
+    /// none when there is no stack.
+    ///
+    /// # Errors
+    /// [`GuestError`] when the machine or its Docker cannot be asked.
+    async fn containers(&self, target: &GuestTarget) -> Result<Vec<ContainerReading>, GuestError>;
 }
 
 #[async_trait]

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::image::ImageFiles;
 use super::journal::Journal;
+use super::meter::Meter;
 use crate::model::{Class, Inventory, LiveId, Object, ProviderAction, ProviderName};
 
 /// Looks, and cannot touch.
@@ -28,6 +29,11 @@ pub trait Observer: Send + Sync {
     /// # Errors
     /// [`ProviderError`] when the provider cannot be asked.
     async fn console(&self, id: &LiveId) -> Result<String, ProviderError>;
+
+    /// What tells how much machines use; `None` when the provider does not know.
+    fn meter(&self) -> Option<&dyn Meter> {
+        None
+    }
 }
 
 /// Does one thing at a time, as a plan says.

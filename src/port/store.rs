@@ -6,8 +6,8 @@
 use async_trait::async_trait;
 
 use crate::model::{
-    EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
-    RunState, StepId, Timestamp, Token,
+    Bucket, EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run,
+    RunId, RunState, StepId, Timestamp, Token,
 };
 
 #[async_trait]
@@ -74,6 +74,12 @@ pub trait Store: Send + Sync {
     ) -> Result<Event, StoreError>;
     /// Events after a number, oldest first.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<Event>, StoreError>;
+
+    /// Keeps what was used in hours, each in the place of what was kept of it; what is older than a
+    /// month goes.
+    async fn put_hours(&self, hours: &[(EnvName, Bucket)]) -> Result<(), StoreError>;
+    /// Every hour that is kept.
+    async fn hours(&self) -> Result<Vec<(EnvName, Bucket)>, StoreError>;
 
     /// A small fact that is dear to find out again, such as whether KVM works on a host.
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreError>;

@@ -37,6 +37,8 @@ pub struct Aim {
     pub now: Timestamp,
     /// The instant at which the answer changes by itself.
     pub until: Option<Timestamp>,
+    /// Since when nobody uses it, as far as it is measured.
+    pub idle: Option<Timestamp>,
     /// What is to be remembered after this look; to be written by who may.
     pub(super) writings: Vec<Writing>,
     /// A second machine is being tried or proven.
@@ -135,7 +137,8 @@ impl Viewer {
             ),
             Some(_) | None => None,
         };
-        let pause = [pause, look.until(&stage)].into_iter().flatten().min();
+        let pause = [pause, look.until(&stage), tick.ledger.until(env)];
+        let pause = pause.into_iter().flatten().min();
         let has_drifted = policy.drift.is_some() && has_drifted(&desired, &observed);
         let is_hidden = tick.inventories.gaps().next().is_some() || !reviewed.open.is_empty();
         let is_declared = desired.is_declared();
@@ -161,6 +164,7 @@ impl Viewer {
         }
         Ok(Aim {
             now: attempt.at,
+            idle: memos.idle,
             until: until(&desired, &policy, pause, attempt.at),
             is_gone,
             is_current,
@@ -262,7 +266,13 @@ impl Viewer {
                         allow::declared(&catalog, &rules, memos, is_expired, now)
                     }
                 };
-                Some((desired, Policy { prune, ..policy }))
+                let budget = tick.ledger.held(env);
+                let policy = Policy {
+                    prune,
+                    budget,
+                    ..policy
+                };
+                Some((desired, policy))
             }
             Verdict::Gone(catalog) => {
                 let policy = match env.is_of_pool() {
@@ -287,6 +297,7 @@ impl Viewer {
         let mut facts = Facts {
             born: [memos.born, seen].into_iter().flatten().min(),
             wish: memos.wish.clone(),
+            purse: tick.ledger.purse(env),
             ..Facts::default()
         };
         for wanted in references(catalog, env) {

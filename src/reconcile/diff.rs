@@ -103,6 +103,7 @@ pub(super) fn by_waking(by: WakingBy) -> Cause {
         WakingBy::OfficeHours => Cause::OfficeHours,
         WakingBy::Person => Cause::Wish,
         WakingBy::Placement => Cause::SpecChanged,
+        WakingBy::Budget => Cause::Budget,
     }
 }
 

@@ -10,9 +10,12 @@ use super::diff::is_made;
 use super::keeper;
 use crate::model::text::{mib, minute};
 use crate::model::{
-    Cause, Change, Desired, Digest, Effect, Held, Intent, IntentState, Key, Live, LiveId, Observed,
-    Pool, Power, Risk, Scope, Spec, Strategy, Timestamp,
+    Cause, Change, Desired, Digest, Effect, FieldChange, Held, Intent, IntentState, Key, Live,
+    LiveId, Observed, Pool, Power, Risk, Scope, Spec, Strategy, Timestamp,
 };
+
+/// The fields of machines and volumes on which their cost hangs.
+const SIZES: [&str; 4] = ["cpus", "memory", "disk", "size"];
 
 /// What the repository, or a person, allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct Policy {
     pub suspended: Option<String>,
     /// Why what a second machine would be tried for is not done; `None` when nothing is tried.
     pub rebirth: Option<String>,
+    /// Why what is not there is not made and nothing becomes dearer: a budget does not suffice.
+    pub budget: Option<String>,
     /// Plans from this risk on wait for a person's agreement; `None` when no plan does.
     pub approve: Option<Risk>,
     /// The plan that was agreed to, by [`crate::model::Plan::fingerprint`].
@@ -43,6 +48,7 @@ impl Default for Policy {
             protected: None,
             suspended: None,
             rebirth: None,
+            budget: None,
             approve: None,
             approved: None,
         }
@@ -167,6 +173,7 @@ impl Gate<'_> {
         unresolved
             .or_else(|| self.only_reported(change))
             .or_else(|| self.waits(change))
+            .or_else(|| self.too_dear(change))
             .or_else(|| self.provider_gap(change))
             .or_else(|| self.unplaced(change))
             .or_else(|| self.no_room(change))
@@ -268,6 +275,15 @@ impl Gate<'_> {
         let is_of_place = matches!(change.key, Key::Machine | Key::Volume(_));
         let is_made = is_of_place && change.cause == Cause::Missing;
         self.desired.unplaced.clone().filter(|_| is_made)
+    }
+
+    /// Without money nothing is made that costs, and nothing becomes larger.
+    fn too_dear(&self, change: &Change) -> Option<String> {
+        let reason = self.policy.budget.clone()?;
+        let costs = matches!(change.key, Key::Machine | Key::Volume(_));
+        let is_larger = |field: &FieldChange| SIZES.contains(&field.field);
+        let is_dearer = change.cause == Cause::Missing || change.fields.iter().any(is_larger);
+        (costs && is_dearer).then_some(reason)
     }
 
     /// What nobody needs yet is only made where there is room for it.
@@ -517,7 +533,7 @@ pub(super) fn what(change: &Change) -> String {
     let verb = match change.cause {
         Cause::Missing => "create",
         Cause::Undeclared | Cause::Expired | Cause::Duplicate | Cause::Asked => "delete",
-        Cause::OfficeHours | Cause::Wish => "start or stop",
+        Cause::OfficeHours | Cause::Wish | Cause::Budget => "start or stop",
         Cause::Elsewhere => "stop",
         Cause::Ready => "pause",
         Cause::Room => "give back",

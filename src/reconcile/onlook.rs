@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tick::Tick;
 use crate::model::{EnvName, EventKind, Outcome, Plan, Step, Timestamp};
 use crate::port::Store;
 
@@ -32,6 +33,9 @@ pub enum News<'a> {
 /// **Assumptions.** Calls are cheap and never block.
 pub trait Onlooker: Send + Sync {
     fn see(&self, env: &EnvName, news: News<'_>);
+
+    /// A look at the world came to this.
+    fn look(&self, _tick: &Tick) {}
 }
 
 /// Looks away.

@@ -3,21 +3,21 @@
 //! Everything that decides when is in `queue`. Here time passes and syncs run, several at once,
 //! each environment at most once, with one look at the world shared by all that can use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, Either, FutureExt, select};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::backoff::spread;
 use super::queue::{Back, Queue, Taken};
 use super::running::Running;
 use super::sync::{End, Reconciler, SyncReport};
 use super::tick::Tick;
-use crate::manifest::Catalog;
+use crate::manifest::{Catalog, Whose};
 use crate::model::{EnvName, EventKind, Revision, Timestamp, Trigger};
 
 /// A look at the world that is older is not used for another sync, even if nobody asked since.
@@ -52,9 +52,13 @@ pub struct Runner {
     /// What woke those that wait, for their runs' records.
     triggers: BTreeMap<EnvName, Trigger>,
     tick: Option<Arc<Tick>>,
+    /// The same, for who only wants to know what there is.
+    looks: watch::Sender<Option<Arc<Tick>>>,
     /// Of the newest look, to notice that the repository moved.
     revision: Option<Revision>,
     fault: Option<String>,
+    /// Which budgets were told not to suffice, so that each is told once a month.
+    short: BTreeSet<(Whose, &'static str)>,
     next_poll: Timestamp,
     polls: u32,
     /// How many environments wait for their turn, for the metrics.
@@ -89,8 +93,10 @@ impl Runner {
             wakes,
             triggers: BTreeMap::new(),
             tick: None,
+            looks: watch::Sender::new(None),
             revision: None,
             fault: None,
+            short: BTreeSet::new(),
             polls: 0,
             waiting: Arc::default(),
         };
@@ -101,6 +107,12 @@ impl Runner {
     #[must_use]
     pub fn waiting(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.waiting)
+    }
+
+    /// The last look at the world, kept up to date while it runs.
+    #[must_use]
+    pub fn looks(&self) -> watch::Receiver<Option<Arc<Tick>>> {
+        self.looks.subscribe()
     }
 
     /// Runs until [`Reconciler::stopping`] is cancelled; then running steps finish within the
@@ -163,6 +175,7 @@ impl Runner {
     async fn sweep(&mut self, now: Timestamp, trigger: Trigger) {
         let tick = self.look().await;
         let has_moved = self.note_source(&tick).await;
+        self.note_budgets(&tick).await;
         for env in self.reconciler.viewer().environments(&tick).await {
             match trigger {
                 Trigger::Poll | Trigger::Timer if !has_moved => self.queue.remind(&env, now, now),
@@ -206,6 +219,22 @@ impl Runner {
         has_moved
     }
 
+    /// Tells which budgets do not suffice, each once.
+    async fn note_budgets(&mut self, tick: &Tick) {
+        let short = tick.ledger.short();
+        for standing in &tick.ledger.budgets {
+            let state = (standing.whose.clone(), standing.word(tick.at));
+            if short.contains(&state) && !self.short.contains(&state) {
+                let message = standing.to_string();
+                tracing::warn!(budget = %standing.whose, state = state.1, "{message}");
+                self.reconciler
+                    .tell(EventKind::BudgetShort { message })
+                    .await;
+            }
+        }
+        self.short = short;
+    }
+
     /// How often and how much at once, as the repository says now.
     fn keep_pace(&mut self, catalog: &Catalog) {
         let Some(repository) = &catalog.repository else {
@@ -219,6 +248,7 @@ impl Runner {
     async fn look(&mut self) -> Arc<Tick> {
         let tick = Arc::new(self.reconciler.tick().await);
         self.tick = Some(Arc::clone(&tick));
+        self.looks.send_replace(self.tick.clone());
         tick
     }
 

@@ -108,6 +108,8 @@ fn tried(change: &Change, new: Option<&Live>, look: &Look, policy: &Policy) -> P
     };
     let policy = Policy {
         drift: None,
+        // Whether it may be tried was asked before it was begun.
+        budget: None,
         ..policy.clone()
     };
     let changes = super::diff::diff(&desired, &observed);
@@ -368,6 +370,7 @@ fn rest(moves: &mut Moves, look: &Look, pair: &Pair) {
     moves.cause = match look.desired.waking.by {
         WakingBy::Person => Cause::Wish,
         WakingBy::Placement => Cause::SpecChanged,
+        WakingBy::Budget => Cause::Budget,
         WakingBy::OfficeHours | WakingBy::Default => Cause::OfficeHours,
     };
     for live in [pair.old, pair.new] {

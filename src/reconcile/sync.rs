@@ -157,7 +157,9 @@ impl Reconciler {
 
     /// Looks at the world, for every environment that is synced with it.
     pub async fn tick(&self) -> Tick {
-        self.viewer.tick(self.ports.clock.now()).await
+        let tick = self.viewer.tick(self.ports.clock.now()).await;
+        self.onlooker.look(&tick);
+        tick
     }
 
     /// One sync: look, plan, record, apply, record.

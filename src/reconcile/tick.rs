@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::allow::Exodus;
 use super::observe::Inventories;
+use crate::cost::Ledger;
 use crate::manifest::Catalog;
 use crate::manifest::schema::ProviderSpec;
 use crate::model::{EnvName, OwnerName, Placed, ProviderName, Revision, Timestamp};
@@ -26,6 +27,8 @@ pub struct Tick {
     pub exodus: Exodus,
     /// The places of environments that may have one of several and live nowhere yet.
     pub(super) placed: BTreeMap<EnvName, Placed>,
+    /// What everything costs, and how budgets stand.
+    pub ledger: Ledger,
     pub(super) refs: References,
 }
 

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::aim::Aim;
 use super::allow::{self, Exodus};
 use super::gate::DataVolumes;
+use super::ledger::Seen;
 use super::library::Library;
 use super::notes::Notes;
 use super::observe::Inventories;
@@ -97,6 +98,14 @@ impl Viewer {
             ),
             (Err(_), _) | (_, None) => Default::default(),
         };
+        let seen = Seen {
+            catalogs: &catalogs,
+            providers: &providers,
+            inventories: &inventories,
+            placed: &placed,
+            now: at,
+        };
+        let ledger = self.ledger(owner.as_ref(), seen).await;
         Tick {
             at,
             head,
@@ -105,6 +114,7 @@ impl Viewer {
             owner,
             exodus,
             placed,
+            ledger,
             refs: References::default(),
         }
     }
@@ -236,6 +246,18 @@ impl Viewer {
             catalogs.extend(self.catalog(&revision).await.ok());
         }
         catalogs
+    }
+
+    /// What opens providers for looking.
+    #[must_use]
+    pub fn providers(&self) -> &Arc<dyn Observers> {
+        &self.providers
+    }
+
+    /// What looks into machines.
+    #[must_use]
+    pub fn guests(&self) -> &Arc<dyn GuestObserver> {
+        &self.guests
     }
 
     pub(super) fn notes(&self) -> &dyn Notes {

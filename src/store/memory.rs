@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{RETENTION, Retention, within_limit};
+use super::{HOURS_FOR, RETENTION, Retention, within_limit};
 use crate::model::{
-    EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
-    RunState, StepId, Timestamp, Token,
+    Bucket, EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run,
+    RunId, RunState, StepId, Timestamp, Token,
 };
 use crate::port::{Store, StoreError};
 
@@ -27,6 +27,8 @@ struct Kept {
     memos: BTreeMap<(EnvName, MemoKind), Memo>,
     events: VecDeque<Event>,
     last_event: i64,
+    /// By their beginning, in seconds since 1970.
+    hours: BTreeMap<(i64, EnvName), Bucket>,
     facts: BTreeMap<String, String>,
 }
 
@@ -249,6 +251,28 @@ impl Store for MemoryStore {
         let kept = self.kept();
         let asked = kept.events.iter().filter(|event| event.id > after);
         Ok(asked.take(limit as usize).cloned().collect())
+    }
+
+    async fn put_hours(&self, hours: &[(EnvName, Bucket)]) -> Result<(), StoreError> {
+        let mut kept = self.kept();
+        for (env, hour) in hours {
+            kept.hours.insert((hour.begin_s(), env.clone()), *hour);
+        }
+        let Some(((newest, _), _)) = kept.hours.last_key_value() else {
+            return Ok(());
+        };
+        let oldest = newest - HOURS_FOR;
+        kept.hours.retain(|(begin, _), _| *begin > oldest);
+        while kept.hours.len() > self.retention.hours as usize {
+            kept.hours.pop_first();
+        }
+        Ok(())
+    }
+
+    async fn hours(&self) -> Result<Vec<(EnvName, Bucket)>, StoreError> {
+        let kept = self.kept();
+        let hours = kept.hours.iter();
+        Ok(hours.map(|((_, env), hour)| (env.clone(), *hour)).collect())
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {

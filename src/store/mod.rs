@@ -19,6 +19,8 @@ pub struct Retention {
     pub events: u32,
     /// Of one run; what comes after is replaced by one line that says so.
     pub log_lines_per_run: u32,
+    /// Hours of use of all environments together, among them those that are long gone.
+    pub hours: u32,
 }
 
 /// Half a year of daily changes for each environment, and some hundred megabytes at the very most.
@@ -27,7 +29,11 @@ pub const RETENTION: Retention = Retention {
     runs: 20_000,
     events: 10_000,
     log_lines_per_run: 20_000,
+    hours: 300_000,
 };
+
+/// Hours of use are kept for so many seconds: 31 days.
+const HOURS_FOR: i64 = 31 * 24 * 3600;
 
 /// What ends a log that has reached its limit.
 pub const LOG_CUT: &str = "[the rest of this log was not kept: it has reached its limit]";

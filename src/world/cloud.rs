@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::guest::Inside;
+use super::meter::Metering;
 use crate::model::{
     Gap, Inventory, LiveFields, LiveId, LiveMachine, Object, Power, ProviderName, Scope, Token,
 };
@@ -47,6 +48,9 @@ pub(super) struct Cloud {
     pub cut_off: u32,
     /// Held during a call.
     pub turn: Arc<tokio::sync::Mutex<()>>,
+    pub metering: Metering,
+    /// How often it was asked what machines use.
+    pub measured: u32,
     inventories: u64,
 }
 
@@ -63,6 +67,8 @@ impl Cloud {
             full: 0,
             cut_off: 0,
             turn: Arc::default(),
+            metering: Metering::default(),
+            measured: 0,
             inventories: 0,
         }
     }

@@ -22,6 +22,10 @@ pub struct Declared {
     pub poll: u32,
     /// So many machines are made ahead on the first host.
     pub warm: u32,
+    /// Other fields of every host, as `name: value`.
+    pub host_fields: Vec<String>,
+    /// Other files, by path.
+    pub files: BTreeMap<String, String>,
 }
 
 /// One environment of it.
@@ -83,6 +87,7 @@ impl Declared {
         for (name, environment) in &self.environments {
             files.insert(format!("environments/{name}.yaml"), environment.yaml(name));
         }
+        files.extend(self.files.clone());
         if let Some(path) = &self.garbage {
             files.insert(path.clone(), "<html>\n\tnot: [yaml\n".to_owned());
         }
@@ -124,8 +129,11 @@ impl Declared {
             let _ = write!(
                 text,
                 "---\napiVersion: metrom.dev/v1\nkind: Host\nmetadata: {{name: {name}}}\n\
-                 spec: {{uri: \"qemu:///system\"}}\n"
+                 spec:\n  uri: \"qemu:///system\"\n"
             );
+            for field in &self.host_fields {
+                let _ = writeln!(text, "  {field}");
+            }
         }
         for name in ["debian-13", "debian-12"] {
             let suite = if name == "debian-13" {

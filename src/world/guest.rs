@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::{State, World};
 use crate::model::{
-    CheckoutSpec, Gap, GuestAction, Health, Key, LiveCheckout, LiveFields, LiveService, LiveStack,
-    Power, Scope, StackSpec, Stamp,
+    CheckoutSpec, ContainerReading, Counters, CpuTime, Gap, GuestAction, Health, Key, LiveCheckout,
+    LiveFields, LiveService, LiveStack, Power, Scope, StackSpec, Stamp,
 };
 use crate::port::{
     Clock, GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal,
@@ -39,6 +39,37 @@ impl GuestObserver for World {
                 }],
             },
         }
+    }
+
+    /// Each container that runs uses an equal part of what the machine uses.
+    async fn containers(&self, target: &GuestTarget) -> Result<Vec<ContainerReading>, GuestError> {
+        let state = &mut *self.state();
+        let live = ask(state, target, |inside| inside.live.clone())?;
+        let stack = live.get(&Key::Stack);
+        let stack = stack.and_then(|(fields, _)| fields.as_stack());
+        let services = stack.map_or(&[][..], |stack| &stack.services);
+        let running: Vec<_> = services.iter().filter(|s| s.state == "running").collect();
+        let count = u32::try_from(running.len()).unwrap_or(1).max(1);
+        let whole = state.counters(&target.machine, 1).unwrap_or_default();
+        let part = |bytes: Option<u64>| bytes.map(|bytes| bytes / u64::from(count));
+        let readings = running.into_iter().map(|service| ContainerReading {
+            service: service.name.clone(),
+            container: service.container.clone(),
+            counters: Counters {
+                at: state.time.now,
+                life: format!("{} {}", service.container, whole.life),
+                cpu: whole.cpu.map(|cpu| CpuTime {
+                    used: cpu.used / count,
+                    given: None,
+                }),
+                memory: part(whole.memory),
+                disk_read: part(whole.disk_read),
+                disk_written: part(whole.disk_written),
+                received: part(whole.received),
+                sent: part(whole.sent),
+            },
+        });
+        Ok(readings.collect())
     }
 }
 

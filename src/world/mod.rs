@@ -11,6 +11,7 @@ mod cloud;
 pub mod declare;
 mod dice;
 mod guest;
+mod meter;
 mod provider;
 mod site;
 mod small;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 pub use cloud::{Flavor, Thing};
 pub use dice::Faults;
+pub use meter::Metering;
 
 use crate::model::{EnvName, LiveId, Object, ProviderName, Revision, Snapshot, Timestamp};
 use crate::store::MemoryStore;
@@ -61,6 +63,8 @@ struct State {
     answers_after: Duration,
     /// How long a step inside a machine takes.
     works_for: Duration,
+    /// What machines use, as far as anybody has said.
+    work: BTreeMap<LiveId, meter::Work>,
     ids: u64,
     violations: Vec<String>,
     deleted_volumes: Vec<Object>,
@@ -92,6 +96,7 @@ impl World {
             locked: BTreeSet::new(),
             answers_after: Duration::ZERO,
             works_for: Duration::ZERO,
+            work: BTreeMap::new(),
             ids: 0,
             violations: Vec::new(),
             deleted_volumes: Vec::new(),

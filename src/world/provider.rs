@@ -6,16 +6,18 @@ use async_trait::async_trait;
 use tokio::sync::OwnedMutexGuard;
 
 use super::cloud::Cloud;
+use super::meter::Metering;
 use super::site::Site;
 use super::{Rule, State, World};
 use crate::manifest::schema::ProviderSpec;
 use crate::model::{Inventory, LiveId, Object, Power, ProviderAction, ProviderName};
 use crate::port::{
-    Actuator, Clock as _, ImageFiles, Journal, Made, Observer, Observers, ProviderError, Providers,
+    Actuator, Clock as _, ImageFiles, Journal, Made, Meter, Observer, Observers, ProviderError,
+    Providers,
 };
 
 /// One provider of the world.
-struct Provider {
+pub(super) struct Provider {
     world: World,
     name: ProviderName,
 }
@@ -60,7 +62,7 @@ impl World {
 }
 
 impl Provider {
-    fn with<T>(&self, look: impl FnOnce(&mut State, &ProviderName) -> T) -> T {
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut State, &ProviderName) -> T) -> T {
         look(&mut self.world.state(), &self.name)
     }
 
@@ -78,7 +80,7 @@ impl Provider {
         turn
     }
 
-    fn unreachable(&self) -> ProviderError {
+    pub(super) fn unreachable(&self) -> ProviderError {
         ProviderError::Unreachable {
             provider: self.name.clone(),
             reason: "connection refused".to_owned(),
@@ -93,7 +95,7 @@ impl Provider {
         }
     }
 
-    fn is_cut_off(&self) -> bool {
+    pub(super) fn is_cut_off(&self) -> bool {
         self.with(|state, name| {
             let percent = state.dice.faults.unreachable;
             let happens = state.dice.happens(percent);
@@ -139,6 +141,11 @@ impl Observer for Provider {
 
     async fn console(&self, _: &LiveId) -> Result<String, ProviderError> {
         Ok(String::new())
+    }
+
+    fn meter(&self) -> Option<&dyn Meter> {
+        let metering = self.with(|state, name| state.clouds.get(name).map(|cloud| cloud.metering));
+        (metering != Some(Metering::None)).then_some(self)
     }
 }
 

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use super::{Rule, World};
 use crate::model::{
-    EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
-    RunState, StepId, Timestamp, Token,
+    Bucket, EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run,
+    RunId, RunState, StepId, Timestamp, Token,
 };
 use crate::port::{Store, StoreError};
 use crate::store::MemoryStore;
@@ -143,6 +143,14 @@ impl Store for World {
 
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         self.memory().events(after, limit).await
+    }
+
+    async fn put_hours(&self, hours: &[(EnvName, Bucket)]) -> Result<(), StoreError> {
+        self.write(self.memory().put_hours(hours)).await
+    }
+
+    async fn hours(&self) -> Result<Vec<(EnvName, Bucket)>, StoreError> {
+        self.memory().hours().await
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {

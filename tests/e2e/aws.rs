@@ -19,6 +19,7 @@ mod proxied;
 mod proxy;
 mod refusals;
 mod strangers;
+mod usage;
 
 use bed::{Bed, plain};
 use contract::Env;

@@ -10,9 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use metrom::manifest::schema::ProviderSpec;
 use metrom::model::{
-    Digest, GuestAction, Health, ImageSpec, Inventory, Key, LiveFields, LiveId, LiveService,
-    LiveStack, Object, Power, ProviderAction, ProviderName, RunId, StackSpec, Stamp, Timestamp,
-    Token,
+    ContainerReading, Digest, GuestAction, Health, ImageSpec, Inventory, Key, LiveFields, LiveId,
+    LiveService, LiveStack, Object, Power, ProviderAction, ProviderName, RunId, StackSpec, Stamp,
+    Timestamp, Token,
 };
 use metrom::port::{
     Actuator, Clock, GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Ids,
@@ -193,6 +193,10 @@ impl GuestObserver for Played {
             live: live.collect(),
             gaps: Vec::new(),
         }
+    }
+
+    async fn containers(&self, _: &GuestTarget) -> Result<Vec<ContainerReading>, GuestError> {
+        Ok(Vec::new())
     }
 }
 

@@ -22,6 +22,7 @@ use super::boot_sector::boot_sector;
 mod contract;
 
 mod bed;
+mod measured;
 mod reborn;
 
 use bed::{Bed, PATIENCE, run, until, virsh};

@@ -129,6 +129,43 @@ fn a_broken_environment_stalls_with_the_place_of_the_mistake() {
     );
 }
 
+#[cfg(feature = "libvirt")]
+#[test]
+fn costs_are_told_where_there_are_prices_and_nowhere_else() {
+    let repository = Repository::good();
+    let none = repository.metrom(&["cost"]);
+    assert_eq!(none.code, 0, "{none:?}");
+    assert!(none.stdout.starts_with("nothing has a price"), "{none:?}");
+    assert!(!repository.metrom(&["plan"]).stdout.contains("a month"));
+    assert!(!repository.metrom(&["get"]).stdout.contains("THIS MONTH"));
+
+    let prices = "  prices: {cpuHour: 0.05 USD, memoryGibHour: 0 USD, diskGibHour: 0 USD}\n  \
+                  budget: {month: 0.01 USD, over: hold}\n  accelerator: emulation\n";
+    repository.replace("metrom.yaml", "  accelerator: emulation\n", prices);
+    repository.commit("prices");
+    let cost = repository.metrom(&["cost"]);
+    assert_eq!(cost.code, 0, "{cost:?}");
+    assert!(cost.has_line("shop", "0.0500 USD"), "{cost:?}");
+    assert!(cost.has_line("shop", "held"), "{cost:?}");
+    assert!(cost.has_line("lab", "0.01 USD"), "{cost:?}");
+    for by in ["project", "provider", "month"] {
+        assert_eq!(repository.metrom(&["cost", "--by", by]).code, 0, "{by}");
+    }
+    let json = repository.metrom(&["cost", "-o", "json"]).json();
+    assert_eq!(
+        json["environments"][0]["cost"]["hour"]["amounts"]["USD"],
+        "0.05"
+    );
+    let plan = repository.metrom(&["plan"]);
+    assert!(plan.stdout.contains("budget of lab"), "{plan:?}");
+    assert!(plan.stderr.contains("budget of lab"), "{plan:?}");
+    repository.replace("metrom.yaml", "over: hold", "over: warn");
+    repository.commit("a warning is enough");
+    let plan = repository.metrom(&["plan"]);
+    assert!(plan.has_line("  $ a month", "nothing → "), "{plan:?}");
+    assert!(repository.metrom(&["get"]).stdout.contains("THIS MONTH"));
+}
+
 #[test]
 fn a_name_that_is_not_there_is_nearly_guessed() {
     let repository = Repository::good();
@@ -287,6 +324,33 @@ fn what_is_declared_is_not_destroyed_by_mistake() {
             .stderr
             .contains("`shop` is declared in environments/shop.yaml:"),
         "{output:?}"
+    );
+}
+
+#[cfg(feature = "libvirt")]
+#[test]
+fn top_shows_every_environment_with_a_machine_or_without() {
+    let repository = Repository::good();
+    let table = repository.metrom(&["top", "--every", "1s"]);
+    assert_eq!(table.code, 0, "{table:?}");
+    assert!(table.has_line("shop", "absent"), "{table:?}");
+    let json = repository.metrom(&["top", "shop", "--every", "1s", "-o", "json"]);
+    let shown: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(shown[0]["environment"], "shop");
+    assert_eq!(
+        shown[0]["cpu"],
+        serde_json::Value::Null,
+        "not known, and not nothing"
+    );
+    let watched = repository.metrom(&["top", "--watch", "-o", "json"]);
+    assert!(
+        watched.stderr.contains("`--watch` is for people"),
+        "{watched:?}"
+    );
+    let unknown = repository.metrom(&["top", "shpo"]);
+    assert!(
+        unknown.stderr.contains("did you mean `shop`?"),
+        "{unknown:?}"
     );
 }
 

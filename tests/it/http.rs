@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 use support::{Bench, push, signed};
 
 /// Every route there is, with something in place of its parameters.
-const ROUTES: [(&str, &str); 13] = [
+const ROUTES: [(&str, &str); 16] = [
     ("get", "/api/v1/environments"),
     ("get", "/api/v1/environments/{name}"),
     ("get", "/api/v1/inventory"),
+    ("get", "/api/v1/cost"),
+    ("get", "/api/v1/usage"),
+    ("get", "/api/v1/environments/{name}/usage"),
     ("get", "/api/v1/runs"),
     ("get", "/api/v1/runs/{id}"),
     ("get", "/api/v1/runs/{id}/log"),
@@ -88,6 +91,54 @@ async fn the_inventory_says_whose_everything_is() {
             "shop machine ours acme",
             "shop volume ours acme",
         ]
+    );
+}
+
+#[tokio::test]
+async fn what_it_costs_is_told_with_what_has_no_price() {
+    let bench = Bench::new().await;
+    let plans = bench.get("/api/v1/plan").await.json();
+    let change = &plans[0]["cost"];
+    assert_eq!(change["before"]["amounts"], json!({}));
+    let unpriced = json!(["no price for disk on lab"]);
+    assert_eq!(change["after"]["unpriced"], unpriced);
+
+    let cost = bench.get("/api/v1/cost").await.json();
+    let shop = &cost["environments"][0];
+    assert_eq!(shop["environment"], "shop");
+    // Two cpus and a GiB of memory.
+    assert_eq!(shop["cost"]["hour"]["amounts"], json!({"USD": "0.11"}));
+    assert_eq!(shop["cost"]["hour"]["unpriced"], unpriced);
+    assert_eq!(
+        shop["cost"]["full_month"]["amounts"],
+        change["after"]["amounts"]
+    );
+    assert_eq!(cost["providers"]["lab"], cost["total"]);
+    let budget = &cost["budgets"][0];
+    let told = ["of", "amount", "currency", "over"].map(|field| budget[field].as_str().unwrap());
+    assert_eq!(told, ["lab", "1", "USD", "warn"]);
+    assert_eq!(budget["uncounted"], unpriced);
+
+    bench.apply("shop");
+    let plans = bench.get("/api/v1/plan").await.json();
+    assert_eq!(plans[0]["cost"], Value::Null, "nothing changes any more");
+    let shown = bench.get("/api/v1/environments/shop").await.json();
+    assert_eq!(shown["cost"]["hour"]["amounts"], json!({"USD": "0.11"}));
+    let inventory = bench.get("/api/v1/inventory").await.json();
+    let machine = &inventory["objects"][0];
+    assert_eq!(machine["kind"], "machine");
+    assert_eq!(
+        machine["cost_full_month"]["amounts"],
+        shown["cost"]["full_month"]["amounts"]
+    );
+    let metrics = bench.get("/metrics").await.body;
+    assert!(
+        metrics.contains("metrom_cost_full_month{currency=\"USD\"}"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("metrom_cost_unpriced_environments 1"),
+        "{metrics}"
     );
 }
 
@@ -315,4 +366,39 @@ async fn a_source_that_cannot_be_used_is_counted() {
             .body
             .contains("metrom_source_fault 1")
     );
+}
+
+#[tokio::test]
+async fn what_an_environment_uses_is_told_with_its_series_and_as_metrics() {
+    let bench = Bench::new().await;
+    bench.apply("shop");
+    let nothing = bench.get("/api/v1/environments/shop/usage").await;
+    assert_eq!(nothing.status, 404);
+    assert!(nothing.body.contains("nothing was measured yet"));
+    assert_eq!(bench.get("/api/v1/usage").await.json(), json!([]));
+
+    bench.use_half("shop").await;
+    let all = bench.get("/api/v1/usage").await.json();
+    let shop = &all[0];
+    assert_eq!(
+        (&shop["environment"], &shop["power"]),
+        (&json!("shop"), &json!("running"))
+    );
+    assert_eq!(
+        (&shop["cpu"], &shop["memory_bytes"]),
+        (&json!(0.5), &Value::Null)
+    );
+    let one = bench.get("/api/v1/environments/shop/usage").await.json();
+    assert_eq!(&one["now"], shop);
+    for resolution in ["minutes", "five_minutes", "hours"] {
+        assert_eq!(one[resolution][0]["cpu"], 0.5, "{resolution}");
+        assert_eq!(one[resolution][0]["measured_s"], 60);
+    }
+    assert_eq!(
+        bench.get("/api/v1/environments/other/usage").await.status,
+        404
+    );
+    let text = bench.get("/metrics").await.body;
+    let line = "metrom_environment_cpu_ratio{environment=\"shop\",provider=\"lab\"} 0.5";
+    assert!(text.lines().any(|l| l == line), "{text}");
 }

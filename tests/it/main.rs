@@ -1,6 +1,7 @@
 //! Everything that needs no virtual machine, in one binary.
 
 mod cli;
+mod cost;
 mod guest;
 mod http;
 mod image;

@@ -8,6 +8,7 @@ mod cloud;
 mod compose;
 mod load;
 mod place;
+mod price;
 mod reference;
 mod render;
 mod scaffold;

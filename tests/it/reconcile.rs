@@ -1,6 +1,7 @@
 //! The core from outside: golden plans, worlds with faults, the loop on a clock of its own.
 
 mod architecture;
+mod budget;
 mod declared;
 mod drift;
 mod golden;
@@ -14,5 +15,6 @@ mod serve;
 mod stories;
 mod support;
 mod time;
+mod usage;
 mod warm;
 mod worlds;

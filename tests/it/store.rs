@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrom::model::{
-    Class, EnvName, EventKind, Intent, IntentState, Key, LiveId, Outcome, Phase, ProviderName,
-    Revision, Run, RunId, RunState, StepId, StepRecord, Timestamp, Token, Trigger,
+    Bucket, Class, EnvName, EventKind, Intent, IntentState, Key, LiveId, Outcome, Phase,
+    ProviderName, Revision, Run, RunId, RunState, Sample, StepId, StepRecord, Timestamp, Token,
+    Trigger, Usage,
 };
 use metrom::port::Store;
 use metrom::store::{LOG_CUT, MemoryStore, Retention, SqliteStore};
@@ -18,6 +19,7 @@ const LITTLE: Retention = Retention {
     runs: 5,
     events: 4,
     log_lines_per_run: 5,
+    hours: 6,
 };
 
 /// Both stores, and the folder that the file of one lies in.
@@ -312,6 +314,58 @@ async fn several_processes_may_open_and_write_one_file_at_once() {
     let numbers: Vec<_> = store.events(0, 100).await.unwrap();
     let numbers: Vec<_> = numbers.iter().map(|event| event.id).collect();
     assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
+}
+
+fn hour(number: i64, cpu: f64) -> Bucket {
+    let mut hour = Bucket::beginning(number * 3600);
+    let sample = Sample {
+        at: hour.begin(),
+        over: Duration::from_secs(60),
+        usage: Usage {
+            cpu: Some(cpu),
+            ..Usage::default()
+        },
+    };
+    hour.add(&sample, 3600);
+    hour
+}
+
+async fn hours(store: &dyn Store) -> Vec<(EnvName, Bucket)> {
+    store.hours().await.unwrap()
+}
+
+#[tokio::test]
+async fn hours_of_use_are_read_as_they_were_written_last() {
+    let (_folder, stores) = stores().await;
+    for store in stores {
+        let first = [(env("shop"), hour(1, 0.1)), (env("test"), hour(1, 0.2))];
+        store.put_hours(&first).await.unwrap();
+        let again = (env("shop"), hour(1, 0.7));
+        store.put_hours(std::slice::from_ref(&again)).await.unwrap();
+        store.put_hours(&[]).await.unwrap();
+        assert_eq!(hours(&*store).await, [again, first[1].clone()]);
+    }
+}
+
+#[tokio::test]
+async fn hours_of_use_are_bounded_in_number_and_in_age() {
+    let (_folder, stores) = stores().await;
+    for store in stores {
+        for number in 1..=9 {
+            let one = (env("shop"), hour(number, 0.5));
+            store.put_hours(&[one]).await.unwrap();
+        }
+        let begins = |hours: Vec<(EnvName, Bucket)>| {
+            let hours = hours.into_iter().map(|(_, hour)| hour.begin_s() / 3600);
+            hours.collect::<Vec<_>>()
+        };
+        assert_eq!(begins(hours(&*store).await), [4, 5, 6, 7, 8, 9]);
+        let month = 31 * 24;
+        let later = (env("other"), hour(month + 6, 0.5));
+        store.put_hours(&[later]).await.unwrap();
+        let left = begins(hours(&*store).await);
+        assert_eq!(left, [7, 8, 9, month + 6], "who is gone ages as well");
+    }
 }
 
 #[tokio::test]

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{HeldView, RunView};
+use super::{CostView, HeldView, RunView};
+use crate::cost::Ledger;
 use crate::manifest::Environment;
 use crate::model::{
-    Desired, Health, Key, Live, LiveCheckout, LiveFields, LiveMachine, LiveService, LiveStack,
-    LiveVolume, Run, RunState, Timestamp, WakingBy,
+    Desired, EnvName, Health, Key, Live, LiveCheckout, LiveFields, LiveMachine, LiveService,
+    LiveStack, LiveVolume, Run, RunState, Timestamp, WakingBy,
 };
 use crate::reconcile::{Aim, View, warm};
 
@@ -43,12 +44,17 @@ pub struct EnvironmentView {
     pub asleep: Option<String>,
     /// Why nothing of it is changed.
     pub suspended: Option<String>,
+    /// Since when nobody uses it, by the rule of the repository.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub idle_since: Option<Timestamp>,
     /// When its time is up, or was.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub end: Option<Timestamp>,
     /// When what should be changes by itself.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
+    /// Absent where nothing has a price.
+    pub cost: Option<CostView>,
     pub last_run: Option<RunView>,
 }
 
@@ -172,6 +178,14 @@ impl EnvironmentView {
         shown
     }
 
+    /// With what it costs, if anything has a price.
+    #[must_use]
+    pub fn with_cost(mut self, ledger: &Ledger, env: &EnvName) -> Self {
+        let line = ledger.lines.get(env);
+        self.cost = line.map(|line| CostView::from(&line.costs));
+        self
+    }
+
     fn empty(name: String) -> Self {
         Self {
             name,
@@ -193,8 +207,10 @@ impl EnvironmentView {
             gaps: Vec::new(),
             asleep: None,
             suspended: None,
+            idle_since: None,
             end: None,
             until: None,
+            cost: None,
             last_run: None,
         }
     }
@@ -210,6 +226,7 @@ impl EnvironmentView {
         self.provider = desired.provider.as_ref().map(ToString::to_string);
         self.asleep = asleep(desired);
         self.suspended = aim.policy.suspended.clone();
+        self.idle_since = aim.idle;
         self.end = desired.end;
         self.until = aim.until;
         self.pending = plan.steps.iter().map(ToString::to_string).collect();
@@ -388,6 +405,7 @@ fn asleep(desired: &Desired) -> Option<String> {
     is_asleep.then(|| match desired.waking.by {
         WakingBy::OfficeHours => "outside its office hours".to_owned(),
         WakingBy::Placement => "its placement says so".to_owned(),
+        WakingBy::Budget => "a budget is spent for this month".to_owned(),
         WakingBy::Person | WakingBy::Default => "a person wants it to sleep".to_owned(),
     })
 }

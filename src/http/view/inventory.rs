@@ -3,8 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{LiveFields, Object};
-use crate::reconcile::{Belongs, Tick};
+use super::SumView;
+use crate::model::{LiveFields, Object, ProviderName};
+use crate::reconcile::{Belongs, Tick, cost_of};
 
 /// What the providers have, and what could not be seen of them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -37,6 +38,10 @@ pub struct ObjectView {
     pub memory_mib: Option<u64>,
     /// Of a volume.
     pub size_mib: Option<u64>,
+    /// What a whole month of it costs, if it is of this repository and its provider has prices.
+    pub cost_full_month: Option<SumView>,
+    /// This calendar month until now.
+    pub cost_month_to_date: Option<SumView>,
 }
 
 impl InventoryView {
@@ -68,6 +73,16 @@ impl InventoryView {
 }
 
 impl ObjectView {
+    fn add_cost(&mut self, object: &Object, tick: &Tick) {
+        let is_ours = matches!(Belongs::of(object, tick), Belongs::Ours | Belongs::Orphaned);
+        let provider = ProviderName::parse(&self.provider).ok().filter(|_| is_ours);
+        let cost = provider.and_then(|provider| cost_of(tick, object, &provider));
+        if let Some((month, to_date)) = cost {
+            self.cost_full_month = Some(SumView::from(&month));
+            self.cost_month_to_date = Some(SumView::from(&to_date));
+        }
+    }
+
     /// `None` for what a provider does not have by itself.
     fn new(provider: &str, object: &Object, tick: &Tick) -> Option<Self> {
         let stamp = object.stamp.as_ref();
@@ -85,7 +100,10 @@ impl ObjectView {
             cpus: None,
             memory_mib: None,
             size_mib: None,
+            cost_full_month: None,
+            cost_month_to_date: None,
         };
+        view.add_cost(object, tick);
         match &object.fields {
             LiveFields::Machine(machine) => {
                 view.power = Some(machine.power.to_string());

@@ -2,17 +2,23 @@
 //!
 //! Kept apart from the model, so that the model may change without breaking anybody's script.
 
+mod cost;
 mod environment;
 mod inventory;
 mod plan;
 mod run;
+mod usage;
 
+pub use cost::{
+    BudgetView, CostChangeView, CostView, EnvironmentCost, LedgerView, MonthCost, SumView,
+};
 pub use environment::{
     CheckoutView, EndpointView, EnvironmentView, MachineView, ServiceView, Status, VolumeView,
 };
 pub use inventory::{InventoryView, ObjectView};
 pub use plan::{FieldView, HeldView, PlanView, PlannedStep};
 pub use run::{FailureView, LogLine, PhaseView, RunView, StepView};
+pub use usage::{ContainerUseView, NowView, PointView, SeriesView, UsageNumbers};
 
 /// A span in milliseconds.
 fn millis(span: std::time::Duration) -> u64 {

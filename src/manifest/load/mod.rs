@@ -14,10 +14,10 @@ mod texts;
 
 use std::collections::BTreeMap;
 
-use super::catalog::{Catalog, Environment, Repository};
+use super::catalog::{Catalog, DeclaredBudget, Environment, Repository, Whose};
 use super::finding::Findings;
 use super::resolve;
-use super::schema::{CloudSpec, HostSpec, ProviderSpec};
+use super::schema::{Budget, CloudSpec, HostSpec, ProviderSpec};
 use super::yaml::{Fault, Mark};
 use crate::model::{ImageOrigin, ImageSpec, ProviderName, RepoPath, Revision, Snapshot};
 
@@ -92,6 +92,7 @@ fn assemble(
     resolved: resolve::Resolved,
     findings: Findings,
 ) -> Catalog {
+    let budgets = budgets(&tables);
     let owner = match tables.repositories.len() {
         1 => tables.repositories.keys().next().cloned(),
         _ => None,
@@ -118,6 +119,7 @@ fn assemble(
         images: resolved.images,
         templates: templates.into_sound(),
         projects: specs(tables.projects),
+        budgets,
         owner,
         declared,
         effective: resolved.effective,
@@ -134,6 +136,32 @@ fn environment(document: Declared<super::schema::EnvironmentSpec>) -> Option<Env
         line: document.node.mark.line,
         spec: document.spec?,
     })
+}
+
+fn budgets(tables: &Tables) -> Vec<DeclaredBudget> {
+    fn found<S>(
+        document: &Declared<S>,
+        whose: Whose,
+        budget: impl Fn(&S) -> &Option<Budget>,
+    ) -> Option<DeclaredBudget> {
+        let spec = document.spec.as_ref()?;
+        Some(DeclaredBudget {
+            whose,
+            budget: budget(spec).clone()?,
+            path: document.path.to_string(),
+        })
+    }
+    let of_projects = tables.projects.iter().filter_map(|(name, project)| {
+        found(project, Whose::Project(name.clone()), |spec| &spec.budget)
+    });
+    let of_hosts = tables
+        .hosts
+        .iter()
+        .filter_map(|(name, host)| found(host, Whose::Provider(name.clone()), |spec| &spec.budget));
+    let of_clouds = tables.clouds.iter().filter_map(|(name, cloud)| {
+        found(cloud, Whose::Provider(name.clone()), |spec| &spec.budget)
+    });
+    of_projects.chain(of_hosts).chain(of_clouds).collect()
 }
 
 fn specs<N: Ord, S>(table: BTreeMap<N, Declared<S>>) -> BTreeMap<N, S> {

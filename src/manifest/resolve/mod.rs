@@ -6,6 +6,7 @@ mod machine;
 mod place;
 mod placement;
 mod pool;
+mod price;
 mod timing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +70,7 @@ pub(super) fn environments(
     findings: &mut Findings,
 ) -> Resolved {
     place::look_at_clouds(tables, findings);
+    price::look_at_money(tables, findings);
     let images = tables.images.iter();
     let mut resolved = Resolved {
         images: images

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::placement::Only;
+use super::price::{Budget, CloudPrices};
 use super::unit::Size;
-use crate::model::ImageName;
+use crate::model::{ImageName, Money};
 
 /// An account and region of a cloud in which machines are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,12 @@ pub struct CloudSpec {
     /// Which environments it takes; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
+    /// What is charged beside the types; what has no price says so wherever costs are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<CloudPrices>,
+    /// How much may be spent in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -164,4 +171,7 @@ pub struct InstanceType {
     pub cpus: u32,
     /// Memory.
     pub memory: Size,
+    /// An hour of running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Money>,
 }

@@ -10,6 +10,7 @@ use super::access::Access;
 use super::machine::MachineShape;
 use super::name::{ParameterName, name_schema};
 use super::placement::Placement;
+use super::price::Budget;
 use super::repository::{Drift, DriftField};
 use super::secret::SecretReference;
 use super::time::{Hours, Retain};
@@ -28,6 +29,9 @@ pub struct ProjectSpec {
     pub owners: Vec<String>,
     /// Repositories to be checked out on the machine of every environment of the project.
     pub sources: Vec<SourceRepository>,
+    /// How much may be spent on its environments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 /// A git repository to be checked out on the machine.

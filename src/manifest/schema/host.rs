@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::placement::Only;
+use super::price::{Budget, HostPrices};
 
 /// A hypervisor on which machines are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +25,12 @@ pub struct HostSpec {
     /// Which environments it takes; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
+    /// What its capacity costs; what has no price says so wherever costs are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<HostPrices>,
+    /// How much may be spent on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

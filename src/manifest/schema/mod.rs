@@ -9,11 +9,13 @@ pub mod access;
 pub mod cloud;
 pub mod environment;
 pub mod host;
+pub mod idle;
 pub mod image;
 pub mod json;
 pub mod machine;
 pub mod name;
 pub mod placement;
+pub mod price;
 pub mod repository;
 pub mod secret;
 pub mod template;
@@ -30,16 +32,18 @@ pub use environment::{
     ComposeFile, EnvironmentSpec, ParameterValue, ProjectSpec, SourceName, SourceRepository,
 };
 pub use host::{Accelerator, Forward, HostSpec, Network, Pool};
+pub use idle::{Idle, IdleTime};
 pub use image::{Boot, Build, ImageSpec};
 pub use json::json_schemas;
 pub use machine::MachineShape;
 pub use name::ParameterName;
 pub use placement::{Chosen, Only, Place, PlaceData, PlaceState, Placement, Prefer, StatedPlace};
+pub use price::{Budget, CloudPrices, HostPrices, Over};
 pub use repository::{Approve, Defaults, Deletions, Drift, DriftField, Policies, RepositorySpec};
 pub use secret::SecretReference;
 pub use template::{Parameter, TemplateSpec};
 pub use time::{Hours, Retain};
-pub use unit::{Size, Span};
+pub use unit::{Share, Size, Span, Speed};
 pub use update::{Age, Strategy, Update};
 
 use std::fmt;

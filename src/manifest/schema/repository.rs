@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::access::{Access, Registries};
+use super::idle::Idle;
 use super::machine::MachineShape;
 use super::placement::Placement;
 use super::time::{Hours, Retain};
@@ -84,6 +85,8 @@ pub struct Policies {
     pub deletions: Deletions,
     /// Which plans wait until a person agrees to them.
     pub approve: Approve,
+    /// What counts as idle. It is told, and nothing is done about it.
+    pub idle: Idle,
     /// How many environments are worked on at the same time.
     #[schemars(range(min = 1, max = 256))]
     pub concurrency: u32,
@@ -97,6 +100,7 @@ impl Default for Policies {
             lifetimes: BTreeMap::new(),
             deletions: Deletions::default(),
             approve: Approve::Nothing,
+            idle: Idle::default(),
             concurrency: 4,
         }
     }

@@ -19,6 +19,12 @@ pub enum UnitError {
         "`{0}` is not a length of time; write a whole number and s, m, h, d or w, such as `30s` or `14d`"
     )]
     NotASpan(String),
+    #[error("`{0}` is not a share; write a whole number up to 100 and %, such as `3%`")]
+    NotAShare(String),
+    #[error(
+        "`{0}` is not a speed; write a whole number and B/s, KiB/s, MiB/s or GiB/s, such as `10KiB/s`"
+    )]
+    NotASpeed(String),
     #[error("`{0}` must be more than nothing")]
     Zero(String),
     #[error("`{0}` is more than can be counted")]
@@ -138,6 +144,95 @@ impl fmt::Display for Span {
     }
 }
 
+/// A part of a whole, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Share(u8);
+
+impl Share {
+    pub(crate) const PATTERN: &str = "^(100|[1-9]?[0-9])%$";
+
+    /// So many percent; more than 100 are 100.
+    #[must_use]
+    pub const fn from_percent(percent: u8) -> Self {
+        Self(if percent > 100 { 100 } else { percent })
+    }
+
+    /// From 0 to 1.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / 100.0
+    }
+}
+
+impl FromStr for Share {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let number = match split_number(text) {
+            Some((digits, "%")) => digits.parse().ok(),
+            Some(_) | None => None,
+        };
+        match number {
+            Some(percent @ 0..=100) => Ok(Self(percent)),
+            Some(_) | None => Err(UnitError::NotAShare(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
+/// Data in a time, more than nothing; counted in bytes a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Speed(u64);
+
+const SPEEDS: [(&str, u64); 4] = [
+    ("GiB/s", 1 << 30),
+    ("MiB/s", 1 << 20),
+    ("KiB/s", 1 << 10),
+    ("B/s", 1),
+];
+
+impl Speed {
+    pub(crate) const PATTERN: &str = "^[1-9][0-9]*(B|KiB|MiB|GiB)/s$";
+
+    /// So many bytes a second.
+    #[must_use]
+    pub const fn from_bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Speed {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let not_a_speed = || UnitError::NotASpeed(text.to_owned());
+        let (digits, unit) = split_number(text).ok_or_else(not_a_speed)?;
+        let known = SPEEDS.iter().find(|(name, _)| *name == unit);
+        let (_, factor) = known.ok_or_else(not_a_speed)?;
+        Ok(Self(amount(text, digits, *factor)?))
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |(_, factor): &&(&str, u64)| self.0.is_multiple_of(*factor);
+        let (unit, factor) = SPEEDS.iter().find(fits).unwrap_or(&("B/s", 1));
+        write!(f, "{}{unit}", self.0 / factor)
+    }
+}
+
 fn split_number(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     (end > 0).then(|| text.split_at(end))
@@ -187,6 +282,8 @@ macro_rules! quantities {
 
 quantities! {
     Size, "size", "An amount of memory or storage: a whole number and MiB, GiB or TiB.", ["512MiB", "2GiB"];
+    Share, "share", "A part of a whole: a whole number up to 100 and %.", ["3%", "50%"];
+    Speed, "speed", "Data in a second: a whole number and B/s, KiB/s, MiB/s or GiB/s.", ["10KiB/s", "1MiB/s"];
     Span, "span", "A length of time: a whole number and s, m, h, d or w.", ["30s", "14d"];
 }
 
@@ -223,5 +320,25 @@ mod tests {
         }
         assert!(words("99999999999999TiB").contains("more than can be counted"));
         assert!("5 minutes".parse::<Span>().is_err());
+    }
+
+    #[test]
+    fn shares_and_speeds_are_whole_numbers_with_their_unit() {
+        for text in ["0%", "3%", "100%"] {
+            assert_eq!(text.parse::<Share>().unwrap().to_string(), text);
+        }
+        for text in ["", "%", "3", "101%", "1.5%", "-1%", "3 %", "999%"] {
+            let words = text.parse::<Share>().unwrap_err().to_string();
+            assert!(words.contains("such as `3%`"), "{text}: {words}");
+        }
+        for text in ["1B/s", "10KiB/s", "1500B/s", "3MiB/s", "2GiB/s"] {
+            assert_eq!(text.parse::<Speed>().unwrap().to_string(), text);
+        }
+        assert_eq!("10KiB/s".parse::<Speed>().unwrap().bytes(), 10_240);
+        for text in ["10", "10KiB", "10KB/s", "10 KiB/s", "fast"] {
+            let words = text.parse::<Speed>().unwrap_err().to_string();
+            assert!(words.contains("such as `10KiB/s`"), "{text}: {words}");
+        }
+        assert!("0KiB/s".parse::<Speed>().is_err());
     }
 }

@@ -7,9 +7,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use regex::Regex;
 use serde_json::Value;
 
-use super::super::schema::{Age, Hours, ParameterName, Retain, Size, Span};
+use super::super::schema::{Age, Hours, IdleTime, ParameterName, Retain, Share, Size, Span, Speed};
 use super::words::shown;
-use crate::model::{EnvName, RepoPath, Timestamp};
+use crate::model::{EnvName, Money, RepoPath, Timestamp};
 
 /// Why a text does not fit.
 pub(super) struct Misfit {
@@ -34,9 +34,17 @@ pub(super) fn check(schema: &Value, text: &str) -> Result<(), Misfit> {
         Some("name") => plain(EnvName::parse(text).map(drop).map_err(|e| e.to_string())),
         Some("size") => plain(text.parse::<Size>().map(drop).map_err(|e| e.to_string())),
         Some("span") => plain(text.parse::<Span>().map(drop).map_err(|e| e.to_string())),
+        Some("share") => plain(text.parse::<Share>().map(drop).map_err(|e| e.to_string())),
+        Some("speed") => plain(text.parse::<Speed>().map(drop).map_err(|e| e.to_string())),
+        Some("idle-time") => plain(
+            text.parse::<IdleTime>()
+                .map(drop)
+                .map_err(|e| e.to_string()),
+        ),
         Some("age") => plain(text.parse::<Age>().map(drop).map_err(|e| e.to_string())),
         Some("office-hours") => plain(text.parse::<Hours>().map(drop).map_err(|e| e.to_string())),
         Some("retain") => plain(text.parse::<Retain>().map(drop).map_err(|e| e.to_string())),
+        Some("money") => plain(text.parse::<Money>().map(drop).map_err(|e| e.to_string())),
         Some("date-time") => instant(text),
         Some("git-url") => git_url(text),
         Some("http-url") => http_url(text),

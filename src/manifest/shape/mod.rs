@@ -61,6 +61,10 @@ impl<'s> Checker<'s> {
             ("object", Data::Map(_)) => self.object(schema, node, at),
             ("array", Data::List(_)) => self.list(schema, node, at),
             ("string", Data::Text) => self.text(schema, node),
+            // A number alone: what it lacks is its currency.
+            ("string", Data::Integer(_) | Data::Float) if is_money(schema) => {
+                self.text(schema, node);
+            }
             ("integer", Data::Integer(number)) => self.integer(schema, node, *number, at),
             ("boolean", Data::Bool(_)) => {}
             _ => self.wrong_type(wanted, node, at),
@@ -196,6 +200,10 @@ impl<'s> Checker<'s> {
             help,
         });
     }
+}
+
+fn is_money(schema: &Value) -> bool {
+    schema.get("format").and_then(Value::as_str) == Some("money")
 }
 
 /// The words of an enumeration: `const`, `enum`, or alternatives that are all constants.

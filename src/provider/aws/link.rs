@@ -34,6 +34,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 pub struct Link {
     pub config: AwsConfig,
     pub ec2: aws_sdk_ec2::Client,
+    pub cloudwatch: aws_sdk_cloudwatch::Client,
     sts: aws_sdk_sts::Client,
     account: OnceCell<String>,
     /// What instance types have, as far as anybody asked.
@@ -49,6 +50,7 @@ impl Link {
         let sdk = configure(&config, answer).await?;
         Ok(Self {
             ec2: aws_sdk_ec2::Client::new(&sdk),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&sdk),
             sts: aws_sdk_sts::Client::new(&sdk),
             account: OnceCell::new(),
             types: Mutex::default(),

@@ -31,6 +31,7 @@ mod kind;
 mod launch;
 mod link;
 mod machine;
+mod meter;
 mod network;
 mod power;
 mod resize;
@@ -39,14 +40,15 @@ mod tag;
 mod volume;
 mod wait;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use crate::model::{Inventory, LiveId, Object, ProviderAction, ProviderName};
-use crate::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError, SeedMaker};
+use crate::model::{Inventory, LiveId, Object, ProviderAction, ProviderName, Reading, Timestamp};
+use crate::port::{Actuator, ImageFiles, Journal, Made, Meter, Observer, ProviderError, SeedMaker};
 use create::Order;
 use fault::Fault;
 use link::Link;
@@ -211,6 +213,28 @@ impl Observer for Aws {
         let read = async { console::end(self.link().await?, id).await };
         read.await
             .map_err(|fault| self.explain(fault, "read a console"))
+    }
+
+    fn meter(&self) -> Option<&dyn Meter> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Meter for Aws {
+    fn pace(&self) -> Duration {
+        meter::PACE
+    }
+
+    async fn measure(
+        &self,
+        machines: &BTreeSet<LiveId>,
+    ) -> Result<BTreeMap<LiveId, Reading>, ProviderError> {
+        let now = Timestamp::now();
+        let measured = async { meter::measure(self.link().await?, machines, now).await };
+        measured
+            .await
+            .map_err(|fault| self.explain(fault, "tell how much machines use"))
     }
 }
 

@@ -28,12 +28,15 @@ mod leases;
 mod link;
 mod machine;
 mod mark;
+mod meter;
 mod name;
 mod prepare;
+mod stats;
 mod storage;
 mod volume;
 mod xml;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,10 +45,10 @@ use virt::connect::Connect;
 
 use super::Facts;
 use crate::model::{
-    Beside, ImageSpec, Inventory, LiveId, MachineSpec, Object, ProviderAction, ProviderName, Stamp,
-    Subject,
+    Beside, ImageSpec, Inventory, LiveId, MachineSpec, Object, ProviderAction, ProviderName,
+    Reading, Stamp, Subject,
 };
-use crate::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError, SeedMaker};
+use crate::port::{Actuator, ImageFiles, Journal, Made, Meter, Observer, ProviderError, SeedMaker};
 use create::{Order, Place};
 use fault::Fault;
 use kvm::{Decision, Knowledge};
@@ -74,6 +77,8 @@ pub struct Libvirt {
     link: Link,
     /// For uploads and trials, which take long and hold up nobody but one another.
     slow: Link,
+    /// For measuring, which nobody waits for.
+    meter: Link,
     stop_patience: Duration,
 }
 
@@ -85,6 +90,7 @@ impl Libvirt {
         Self {
             link: link(),
             slow: link(),
+            meter: link(),
             config,
             seeds,
             facts,
@@ -316,6 +322,26 @@ impl Observer for Libvirt {
         let (config, id) = (self.config.clone(), id.clone());
         let read = move |conn: &Connect| console::end(conn, &config, &id);
         self.link.call("read a console", LOOK, read).await
+    }
+
+    fn meter(&self) -> Option<&dyn Meter> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Meter for Libvirt {
+    fn pace(&self) -> Duration {
+        meter::PACE
+    }
+
+    async fn measure(
+        &self,
+        machines: &BTreeSet<LiveId>,
+    ) -> Result<BTreeMap<LiveId, Reading>, ProviderError> {
+        let machines = machines.clone();
+        let job = move |conn: &Connect| meter::measure(conn, &machines);
+        self.meter.call("measure", meter::WITHIN, job).await
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::{intent, keeper, warm};
 use super::{After, Order, Why, is_off};
 use crate::model::{
     Action, Cause, Change, Effect, GuestAction, Key, Live, MachineSpec, Power, ProviderAction,
-    ProviderName, Risk, Scope, Spec, StepId, Subject, Warm,
+    ProviderName, Risk, Scope, StepId, Subject, Warm,
 };
 
 /// What is to happen to the machine as a whole.
@@ -106,15 +106,7 @@ impl<'a> Order<'a> {
     }
 
     fn machine_spec(&self) -> Option<&'a MachineSpec> {
-        match &self.desired.resources.get(&Key::Machine)?.spec {
-            Spec::Machine(spec) => Some(spec),
-            Spec::Image(_)
-            | Spec::Volume(_)
-            | Spec::Guest(_)
-            | Spec::Containers(_)
-            | Spec::Checkout(_)
-            | Spec::Stack(_) => None,
-        }
+        self.desired.machine()
     }
 
     /// Stops or ends the machine that is there, no earlier than its successor can be made.

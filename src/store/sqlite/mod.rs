@@ -6,6 +6,7 @@
 
 mod convert;
 mod events;
+mod hours;
 mod notes;
 mod open;
 mod runs;
@@ -17,8 +18,8 @@ use sqlx::SqlitePool;
 
 use super::{RETENTION, Retention};
 use crate::model::{
-    EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run, RunId,
-    RunState, StepId, Timestamp, Token,
+    Bucket, EnvName, Event, EventKind, Intent, Memo, MemoKind, Memos, Outcome, Revision, Run,
+    RunId, RunState, StepId, Timestamp, Token,
 };
 use crate::port::{Store, StoreError};
 
@@ -186,6 +187,16 @@ impl Store for SqliteStore {
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let read = events::after(&self.pool, after, limit).await;
         read.map_err(convert::failed("list events"))
+    }
+
+    async fn put_hours(&self, hours: &[(EnvName, Bucket)]) -> Result<(), StoreError> {
+        let written = hours::put(&self.pool, hours, self.retention.hours).await;
+        written.map_err(convert::failed("keep what was used"))
+    }
+
+    async fn hours(&self) -> Result<Vec<(EnvName, Bucket)>, StoreError> {
+        let read = hours::all(&self.pool).await;
+        read.map_err(convert::failed("read what was used"))
     }
 
     async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -19,9 +19,10 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const CONNECTIONS: u32 = 4;
 
 /// Every change of the tables, in order. A file that was once released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "history", include_str!("../migrations/0001_history.sql")),
     (2, "memos", include_str!("../migrations/0002_memos.sql")),
+    (3, "usage", include_str!("../migrations/0003_usage.sql")),
 ];
 
 fn migrator() -> Migrator {

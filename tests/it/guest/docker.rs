@@ -14,7 +14,7 @@ use super::sshd::Sshd;
 fn answer(path: &str) -> Value {
     let container = |service: &str, hash: &str| {
         json!({
-            "Id": service, "ImageID": "sha256:feed",
+            "Id": service, "ImageID": "sha256:feed", "Names": [format!("/shop-{service}-1")],
             "Labels": {
                 "com.docker.compose.project": "shop",
                 "com.docker.compose.service": service,
@@ -40,8 +40,20 @@ fn answer(path: &str) -> Value {
             "Name": "/shop-db-1", "Config": {"Image": "postgres:16"},
             "State": {"Status": "exited", "ExitCode": 3},
         }),
+        "/containers/web/stats" => stats(2_000_000_000, 60_000_000_000),
+        "/containers/db/stats" => json!({"read": "2026-11-23T10:00:00Z", "id": "db"}),
         other => panic!("unexpected request: {other}"),
     }
+}
+
+fn stats(used: u64, given: u64) -> Value {
+    json!({
+        "read": "2026-11-23T10:00:00.5Z", "preread": "0001-01-01T00:00:00Z", "id": "web",
+        "cpu_stats": {"cpu_usage": {"total_usage": used}, "system_cpu_usage": given,
+            "online_cpus": 2},
+        "memory_stats": {"usage": 5000, "stats": {"inactive_file": 1000}},
+        "networks": {"eth0": {"rx_bytes": 7, "tx_bytes": 8}},
+    })
 }
 
 async fn serve(mut stream: UnixStream) {
@@ -119,6 +131,45 @@ async fn containers_are_compared_with_what_was_applied() {
     assert_eq!(
         (db.state.as_str(), db.exit_code, db.altered),
         ("exited", Some(3), true)
+    );
+}
+
+#[tokio::test]
+async fn what_containers_have_used_is_told_as_far_as_docker_knows_it() {
+    let sshd = Sshd::start();
+    let listener = UnixListener::bind(sshd.docker_socket()).unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    let guests = sshd.guests();
+    let without_stack = guests.containers(&sshd.target()).await.unwrap();
+    assert_eq!(without_stack, [], "Docker is not even asked");
+    applied(&sshd);
+    let found = guests.containers(&sshd.target()).await.unwrap();
+    let [db, web] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!((&*web.service, &*web.container), ("web", "shop-web-1"));
+    let cpu = web.counters.cpu.unwrap();
+    assert_eq!((cpu.used.as_secs(), cpu.given.unwrap().as_secs()), (2, 60));
+    assert_eq!(web.counters.memory, Some(4000));
+    assert_eq!(
+        (web.counters.received, web.counters.sent),
+        (Some(7), Some(8))
+    );
+    assert_eq!((db.counters.cpu, db.counters.memory), (None, None));
+}
+
+#[tokio::test]
+async fn a_machine_without_docker_says_so_when_it_is_measured() {
+    let sshd = Sshd::start();
+    applied(&sshd);
+    let error = sshd.guests().containers(&sshd.target()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("Docker does not answer"),
+        "{error}"
     );
 }
 

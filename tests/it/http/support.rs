@@ -8,11 +8,12 @@ use hmac::{Hmac, Mac as _};
 use metrom::http::{App, Board, Metrics, TimedLocks, WatchedSource, router};
 use metrom::model::{
     EnvName, EventKind, Key, LiveFields, LiveId, LiveVolume, Object, OwnerName, ProviderName,
-    Revision, Stamp, Timestamp, Trigger,
+    Revision, Sample, Stamp, Timestamp, Trigger, Usage,
 };
 use metrom::port::Store;
 use metrom::reconcile::{Ports, Reconciler, Viewer, Wake};
 use metrom::store::MemoryStore;
+use metrom::usage::machines;
 use metrom::world::declare::{Declared, Environment};
 use metrom::world::{Faults, Flavor, World};
 use secrecy::SecretString;
@@ -74,6 +75,7 @@ impl Bench {
             repository: "https://git.example/acme/environments".to_owned(),
             metrics: metrics.clone(),
             waiting: Arc::default(),
+            ledger: Arc::default(),
             stopping: CancellationToken::new(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -130,6 +132,22 @@ impl Bench {
         };
         let lab = ProviderName::parse("lab").unwrap();
         self.world.put_foreign(&lab, object);
+    }
+
+    /// It has used half of its processors in the last minute.
+    pub async fn use_half(&self, name: &str) {
+        let now = Timestamp::now();
+        let tick = self.app.viewer.tick(now).await;
+        self.app.ledger.see(&machines(&tick), now);
+        let sample = Sample {
+            at: now,
+            over: Duration::from_secs(60),
+            usage: Usage {
+                cpu: Some(0.5),
+                ..Usage::default()
+            },
+        };
+        self.app.ledger.add(&env(name), &[sample], now);
     }
 
     /// From now on the repository of the world cannot be reached.
@@ -256,6 +274,10 @@ fn world() -> World {
         hosts: vec![lab],
         retain: "forever".to_owned(),
         template_version: 1,
+        host_fields: vec![
+            "prices: {cpuHour: 0.05 USD, memoryGibHour: 0.01 USD}".to_owned(),
+            "budget: {month: 1 USD}".to_owned(),
+        ],
         ..Declared::default()
     };
     world.push(declared.commit(1));

@@ -335,3 +335,44 @@ fn a_secret_in_plain_is_never_shown_not_even_by_another_finding_on_its_line() {
         ]
     );
 }
+
+#[test]
+fn what_counts_as_idle_is_held_against_what_can_be_known() {
+    let found = |idle: &str| {
+        let spec = format!("spec: {{policies: {{idle: {{{idle}}}}}}}");
+        let settings = METROM.replace("spec: {}", &spec);
+        lines(&Repo::small().with("metrom.yaml", settings).load())
+    };
+    assert_eq!(found("cpu: 5%, network: 1MiB/s, for: 12h"), [""; 0]);
+    for (idle, at, said) in [
+        ("cpu: 3", 31, "3"),
+        (
+            "cpu: 101%",
+            31,
+            "`101%` is not a share; write a whole number up to 100 and %",
+        ),
+        (
+            "network: 10KiB",
+            35,
+            "`10KiB` is not a speed; write a whole number and B/s",
+        ),
+        (
+            "for: 60d",
+            31,
+            "kept for 31 days, which `60d` is too long for; write `30d` or less",
+        ),
+        (
+            "for: 10m",
+            31,
+            "`10m` is too short to call anything idle; write `1h` or more",
+        ),
+        ("disk: 1MiB/s", 26, "there is no field `disk` here"),
+    ] {
+        let lines = found(idle);
+        let place = format!("metrom.yaml:4:{at}: ");
+        assert!(
+            lines[0].starts_with(&place) && lines[0].contains(said),
+            "{idle}: {lines:?}"
+        );
+    }
+}

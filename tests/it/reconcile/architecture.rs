@@ -171,3 +171,29 @@ fn what_decides_knows_no_clock_no_chance_and_no_async() {
         }
     }
 }
+
+#[test]
+fn what_counts_money_knows_no_clock_no_chance_and_no_float() {
+    let mut files = Vec::new();
+    rust_files(&root().join("src/cost"), &mut files);
+    assert!(files.len() > 5, "only {} files were seen", files.len());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let forbidden = [
+            "async",
+            ".await",
+            "Timestamp::now",
+            "rand::",
+            "std::env",
+            "f32",
+            "f64",
+        ];
+        for forbidden in forbidden {
+            assert!(
+                !has_words(&text, forbidden),
+                "{} has `{forbidden}`",
+                file.display()
+            );
+        }
+    }
+}
