@@ -81,16 +81,12 @@ impl Story {
     /// for some rounds, since what was made without an answer may be listed only then.
     pub fn calm(&mut self, reconciler: &mut Reconciler) -> Result<(), String> {
         self.world.set_faults(Faults::LAG);
-        if self.is_unplaced() {
-            // A place that had no room is asked again.
-            self.world.pass(PASSED_OVER);
-        }
         for provider in &self.hosts {
             self.world.cut_off(provider, 0);
         }
-        let mut quiet = 0;
+        let (mut quiet, mut has_waited) = (0, false);
         let mut last = Vec::new();
-        for _ in 0..ROUNDS {
+        for _ in 0..2 * ROUNDS {
             last = self.round(reconciler).ok_or("died in the calm")?;
             self.nothing_twice()?;
             quiet = if last.iter().all(is_quiet) {
@@ -98,6 +94,11 @@ impl Story {
             } else {
                 0
             };
+            if quiet == QUIET && !has_waited && self.is_unplaced() {
+                // A place that had no room is asked again.
+                self.world.pass(PASSED_OVER);
+                (quiet, has_waited) = (0, true);
+            }
             if quiet == QUIET {
                 return Ok(());
             }
@@ -108,7 +109,7 @@ impl Story {
             .map(|r| format!("{}: {:?}\n{}", r.env, r.end, plan(r)))
             .collect();
         Err(format!(
-            "not quiet after {ROUNDS} rounds:\n{}",
+            "not quiet after twice {ROUNDS} rounds:\n{}",
             ends.join("\n")
         ))
     }
