@@ -154,6 +154,7 @@ fn done(things: &mut Things, provider: &ProviderName, action: &ProviderAction, d
         // Office hours are in the cost of a month already; warm machines are others' cost.
         ProviderAction::StartMachine { .. }
         | ProviderAction::StopMachine { .. }
+        | ProviderAction::ProtectMachine { .. }
         | ProviderAction::PauseMachine { .. }
         | ProviderAction::MoveVolume { .. }
         | ProviderAction::GiveBack { .. }

@@ -91,5 +91,6 @@ fn target(
         address: machine.address?,
         host_key: machine.host_key.clone()?,
         volumes: machine.devices.clone(),
+        bastion: machine.bastion.clone(),
     })
 }
