@@ -284,7 +284,8 @@ pub fn placing(
             placing.begun.insert(provider.clone());
         }
     }
-    let is_over = lives && fresh.is_empty();
+    // What cannot be seen may have some that are fresh.
+    let is_over = lives && fresh.is_empty() && roots.hidden.is_empty();
     let is_begun = !placing.begun.is_empty() || !placing.short.is_empty();
     (is_begun && !is_over).then_some(placing)
 }
