@@ -100,13 +100,21 @@ pub struct Observed {
     pub seen_without_data: BTreeSet<ProviderName>,
     /// Data volumes to which nothing was ever written: the machine that they were made for had no
     /// room.
-    pub fresh: BTreeSet<LiveId>,
+    /// Two providers may call theirs alike.
+    pub fresh: BTreeSet<(ProviderName, LiveId)>,
 }
 
 impl Observed {
     #[must_use]
     pub fn gap(&self, scope: &Scope) -> Option<&Gap> {
         self.gaps.iter().find(|gap| gap.scope == *scope)
+    }
+
+    /// Whether nothing was ever written to a data volume.
+    #[must_use]
+    pub fn is_fresh(&self, live: &Live) -> bool {
+        let provider = live.provider.clone();
+        provider.is_some_and(|provider| self.fresh.contains(&(provider, live.id.clone())))
     }
 
     /// Whether a machine of ours is there.

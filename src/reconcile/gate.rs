@@ -201,7 +201,7 @@ impl Gate<'_> {
             ));
         }
         match &change.key {
-            Key::Volume(_) if self.observed.fresh.contains(&live.id) => None,
+            Key::Volume(_) if self.observed.is_fresh(live) => None,
             Key::Volume(_) => self.data_is_kept(change),
             // A second one is not needed, whatever becomes of the first.
             Key::Machine if change.cause == Cause::Duplicate => None,
@@ -377,7 +377,7 @@ impl Gate<'_> {
         let is_data = |live: &&Live| {
             let place = live.provider.as_ref();
             let is_kept = place.is_some_and(|place| self.desired.elsewhere.contains_key(place));
-            live.stamp.is_some() && !is_kept && !self.observed.fresh.contains(&live.id)
+            live.stamp.is_some() && !is_kept && !self.observed.is_fresh(live)
         };
         let live = claims.iter().find(is_data)?;
         let (env, provider) = (&self.desired.env, live.provider.as_ref()?);

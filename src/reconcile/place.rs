@@ -150,24 +150,19 @@ fn is_fresh(
 
 /// The volumes that were made for a machine that then had no room, and which no machine has.
 #[must_use]
-pub fn fresh(observed: &Observed, placing: Option<&Placing>) -> BTreeSet<LiveId> {
+pub fn fresh(observed: &Observed, placing: Option<&Placing>) -> BTreeSet<(ProviderName, LiveId)> {
     let machines = observed.live.get(&Key::Machine).into_iter().flatten();
     let ours: Vec<&Live> = machines.filter(|live| live.stamp.is_some()).collect();
-    let is_used = |live: &Live| {
-        let mut machines = ours.iter();
-        machines.any(|machine| {
-            let attached = machine.fields.as_machine().map(|m| &m.volumes);
-            machine.provider == live.provider || attached.is_some_and(|v| v.contains(&live.id))
-        })
-    };
+    let is_used = |live: &Live| ours.iter().any(|machine| machine.provider == live.provider);
     let volumes = observed.live.iter();
     let volumes = volumes.filter(|(key, _)| matches!(key, Key::Volume(_)));
-    let fresh = volumes.flat_map(|(_, claims)| claims).filter(|live| {
+    let fresh = volumes.flat_map(|(_, claims)| claims).filter_map(|live| {
         let created = live.stamp.as_ref().map(|stamp| stamp.created);
-        let provider = live.provider.as_ref();
-        provider.is_some_and(|p| is_fresh(placing, p, created)) && !is_used(live)
+        let provider = live.provider.clone()?;
+        let is_fresh = is_fresh(placing, &provider, created) && !is_used(live);
+        is_fresh.then(|| (provider, live.id.clone()))
     });
-    fresh.map(|live| live.id.clone()).collect()
+    fresh.collect()
 }
 
 /// The place that an environment is given.
@@ -222,9 +217,11 @@ fn rooted(places: &Places, roots: &Roots) -> Option<Placed> {
         let mut named = places.machines.iter();
         named.find(|machine| among.contains(&machine.provider))
     };
+    let both = data.intersection(machines).cloned().collect();
     let lives = [
-        (data, "its data is there"),
+        (&both, "its data is there"),
         (machines, "its machine is there"),
+        (data, "its data is there"),
         (made, "its machine was made there"),
         (begun, "it was begun there"),
     ];
@@ -264,7 +261,7 @@ pub fn placing(
     before: Option<&Placing>,
     roots: &Roots,
     plan: &Plan,
-    fresh: &BTreeSet<LiveId>,
+    fresh: &BTreeSet<(ProviderName, LiveId)>,
     now: Timestamp,
 ) -> Option<Placing> {
     let mut placing = match before {
@@ -287,7 +284,8 @@ pub fn placing(
             placing.begun.insert(provider.clone());
         }
     }
-    let is_over = lives && fresh.is_empty();
+    // What cannot be seen may have some that are fresh.
+    let is_over = lives && fresh.is_empty() && roots.hidden.is_empty();
     let is_begun = !placing.begun.is_empty() || !placing.short.is_empty();
     (is_begun && !is_over).then_some(placing)
 }

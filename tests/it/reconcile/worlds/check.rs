@@ -262,6 +262,15 @@ impl Story {
         }
         match volumes.as_slice() {
             [volume] if live.volumes.contains(&volume.id) => Ok(()),
+            // One that was made where there was no room may be left, and is only told.
+            volumes
+                if declared.also.is_some()
+                    && volumes
+                        .iter()
+                        .any(|volume| live.volumes.contains(&volume.id)) =>
+            {
+                Ok(())
+            }
             _ => Err(format!("the machine of {env} has not its volume")),
         }
     }
