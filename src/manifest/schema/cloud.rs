@@ -117,7 +117,7 @@ pub struct CloudNetwork {
     #[schemars(extend("items" = { "type": "string", "pattern": r"^sg-[0-9a-f]+$" }))]
     pub security_groups: Vec<String>,
     /// From where Metrom's own security group lets SSH in.
-    #[schemars(extend("items" = { "type": "string", "format": "subnet" }))]
+    #[schemars(extend("items" = { "type": "string", "format": "network" }))]
     pub ssh_from: Vec<String>,
     /// By which of its addresses a machine is reached.
     pub reach: Reach,

@@ -1,7 +1,7 @@
 //! What a text has to look like, by the `format` of its schema.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use regex::Regex;
@@ -47,6 +47,7 @@ pub(super) fn check(schema: &Value, text: &str) -> Result<(), Misfit> {
         Some("absolute-path") => absolute_path(text),
         Some("relative-path") => relative_path(text),
         Some("subnet") => subnet(text),
+        Some("network") => network(text),
         Some("pattern") => pattern(text),
         _ => plain_text(schema, text),
     }
@@ -290,6 +291,32 @@ fn subnet(text: &str) -> Result<(), Misfit> {
             message,
             &format!("did you mean `{}/{bits}`?", Ipv4Addr::from(network)),
         ));
+    }
+    Ok(())
+}
+
+/// From a single address to everywhere, of either kind.
+fn network(text: &str) -> Result<(), Misfit> {
+    let help = "write it such as `203.0.113.0/24`, or a single address as `203.0.113.7/32`";
+    let bad = || misfit(format!("{} is not a network", shown(text)), help);
+    let (address, bits) = text.split_once('/').ok_or_else(bad)?;
+    let address: IpAddr = address.parse().map_err(|_| bad())?;
+    let bits: u32 = bits.parse().map_err(|_| bad())?;
+    let network = match address {
+        IpAddr::V4(v4) if bits <= u32::BITS => {
+            let hosts = u32::MAX.checked_shr(bits).unwrap_or(0);
+            IpAddr::from(Ipv4Addr::from(u32::from(v4) & !hosts))
+        }
+        IpAddr::V6(v6) if bits <= u128::BITS => {
+            let hosts = u128::MAX.checked_shr(bits).unwrap_or(0);
+            IpAddr::from(Ipv6Addr::from(u128::from(v6) & !hosts))
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => return Err(bad()),
+    };
+    if network != address {
+        let message = format!("{} is an address within a network", shown(text));
+        let meant = format!("did you mean `{network}/{bits}`?");
+        return Err(misfit(message, &meant));
     }
     Ok(())
 }
