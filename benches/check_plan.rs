@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use metrom::manifest::schema::HostSpec;
+use metrom::manifest::schema::ProviderSpec;
 use metrom::model::{Entry, EnvName, Inventory, LiveId, Object, ProviderName, Snapshot, Token};
 use metrom::port::{Observer, Observers, ProviderError, Source as _, Store};
 use metrom::reconcile::{Attempt, Viewer};
@@ -132,7 +132,7 @@ impl Observers for Bare {
     async fn observer(
         &self,
         name: &ProviderName,
-        _: &HostSpec,
+        _: &ProviderSpec,
     ) -> Result<Arc<dyn Observer>, ProviderError> {
         Ok(Arc::new(Nothing(name.clone())))
     }
