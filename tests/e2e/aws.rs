@@ -10,13 +10,13 @@
 )]
 mod contract;
 
-mod bed;
+pub mod bed;
 mod convergence;
-mod emulator;
+pub mod emulator;
 mod faults;
 mod pages;
 mod proxied;
-mod proxy;
+pub mod proxy;
 mod refusals;
 mod strangers;
 
