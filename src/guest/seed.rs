@@ -62,6 +62,8 @@ impl SeedMaker for NoCloud {
 
 fn user_data(request: &SeedRequest, login_key: &str, private: &str, public: &str) -> Value {
     json!({
+        // A cloud's own meta data name a machine after its address.
+        "hostname": request.hostname,
         "disable_root": true,
         "ssh_pwauth": false,
         "ssh_deletekeys": true,
@@ -227,6 +229,7 @@ mod tests {
         let handed: Value = serde_yaml::from_slice(&seed.user_data).unwrap();
         assert_eq!(handed, read(&seed.image, "user-data"));
         assert!(seed.user_data.starts_with(b"#cloud-config\n"));
+        assert_eq!(handed["hostname"], "shop-dev");
         // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
         assert!(seed.user_data.len() < 16 * 1024);
         let system = FileSystem::new(Cursor::new(seed.image), FsOptions::new()).unwrap();

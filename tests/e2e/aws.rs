@@ -10,16 +10,16 @@
 )]
 mod contract;
 
-mod bed;
+pub mod bed;
 mod convergence;
-mod emulator;
+pub mod emulator;
 mod faults;
 mod offers;
 mod pages;
 mod parameters;
 mod protection;
 mod proxied;
-mod proxy;
+pub mod proxy;
 mod refusals;
 mod strangers;
 mod usage;

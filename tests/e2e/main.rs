@@ -5,6 +5,8 @@
 mod aws;
 #[cfg(feature = "libvirt")]
 mod boot_sector;
+#[cfg(all(feature = "aws", feature = "libvirt"))]
+mod cloud;
 #[cfg(any(feature = "aws", feature = "libvirt"))]
 mod played;
 #[cfg(feature = "libvirt")]

@@ -7,20 +7,20 @@
 //! test.
 
 mod ahead;
-mod bed;
+pub mod bed;
 mod creation;
 mod ending;
-mod host;
-mod http;
-mod process;
+pub mod host;
+pub mod http;
+pub mod process;
 mod reborn;
-mod repository;
+pub mod repository;
 mod restored;
 mod rows;
 mod serving;
 mod silent;
 mod trouble;
-mod wait;
+pub mod wait;
 
 use std::io::Write as _;
 use std::time::Instant;
@@ -28,7 +28,7 @@ use std::time::Instant;
 use bed::Bed;
 
 /// What is told, in this order; each finds the environment as the one before has left it.
-const CHAPTERS: [(&str, fn(&mut Bed)); 22] = [
+const CHAPTERS: [Chapter<Bed>; 22] = [
     (
         "a plan says what will be made, and makes nothing",
         creation::a_plan_says_what_will_be_made_and_makes_nothing,
@@ -124,16 +124,24 @@ fn the_story_of_an_environment_from_its_first_commit_to_its_last() {
         "the bed is made ({} s)",
         began.elapsed().as_secs()
     ));
-    for (number, (title, chapter)) in CHAPTERS.iter().enumerate() {
+    tell(&CHAPTERS, &mut bed);
+    say(&format!("the end, after {} s", began.elapsed().as_secs()));
+}
+
+/// A title, and what is told under it.
+pub type Chapter<B> = (&'static str, fn(&mut B));
+
+/// Tells the chapters that are wanted.
+pub fn tell<B>(chapters: &[Chapter<B>], bed: &mut B) {
+    for (number, (title, chapter)) in chapters.iter().enumerate() {
         if is_left_out(number + 1) {
             continue;
         }
         let since = Instant::now();
         say(&format!("{}. {title} …", number + 1));
-        chapter(&mut bed);
+        chapter(bed);
         say(&format!("   told in {} s", since.elapsed().as_secs()));
     }
-    say(&format!("the end, after {} s", began.elapsed().as_secs()));
 }
 
 /// `METROM_CHAPTERS=2,7,8,10,16` tells these alone, for who works on one of them.
@@ -147,7 +155,7 @@ fn is_left_out(number: usize) -> bool {
 }
 
 /// A line for who waits: past the capture of the test harness, for the story takes its time.
-fn say(line: &str) {
+pub fn say(line: &str) {
     // Nobody may be listening.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

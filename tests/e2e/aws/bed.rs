@@ -154,7 +154,7 @@ pub fn plain() -> ImageSpec {
 }
 
 /// Any will do for the emulator; those of whoever runs the tests are never looked for.
-fn give_credentials() {
+pub fn give_credentials() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let nowhere = "/nonexistent/metrom-tests";

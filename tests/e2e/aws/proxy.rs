@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex as Lock, MutexGuard};
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,6 +23,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 mod amend;
+pub mod behind;
 mod books;
 pub mod call;
 mod lag;
@@ -30,11 +33,12 @@ pub mod refusal;
 mod rules;
 mod spot;
 pub mod trouble;
-mod truth;
+pub mod truth;
 pub mod wire;
 pub mod xml;
 
 use amend::{complete, idle, images};
+use behind::Behind;
 use books::Books;
 use call::Call;
 use listing::Kind;
@@ -111,6 +115,11 @@ impl Proxy {
     pub async fn lag(&self, fresh: u32, changed: u32) {
         let mut books = self.shared.books.lock().await;
         (books.lag.fresh, books.lag.changed) = (fresh, changed);
+    }
+
+    /// Real machines follow what is asked from now on; looks alone bring none of them further.
+    pub async fn put_behind(&self, behind: Arc<dyn Behind>) {
+        self.shared.books.lock().await.behind = Some(behind);
     }
 
     /// Listings come in pages of so many.
@@ -212,6 +221,8 @@ impl Shared {
             self.list(&mut books, kind, &call).await
         } else if call.action == "DescribeImages" {
             Ok(images(self.moto.forward(headers, &call).await))
+        } else if let Some(console) = console(&books, &call) {
+            Ok(console)
         } else if call.is_change() {
             self.change(&mut books, headers, call).await
         } else {
@@ -257,6 +268,9 @@ impl Shared {
         let mut document = Node::parse(&answer.body);
         self.protect(&call, &document).await;
         books.note(&call, &before, &mut document);
+        if let Some(behind) = &books.behind {
+            behind.follow(&call, &before, &*self.truth.of(&self.moto).await);
+        }
         let answer = Answer::xml(200, &document);
         books.keep(&call, &answer);
         Ok(answer)
@@ -298,4 +312,17 @@ impl Shared {
         );
         Err(Refusal::bad("InvalidParameterValue", message))
     }
+}
+
+/// What a real machine says on its console, where there is one.
+fn console(books: &Books, call: &Call) -> Option<Answer> {
+    let behind = books.behind.as_ref()?;
+    let instance = call.get("InstanceId")?;
+    if call.action != "GetConsoleOutput" {
+        return None;
+    }
+    let mut document = Node::new("GetConsoleOutputResponse");
+    document.set("instanceId", instance);
+    document.set("output", &STANDARD.encode(behind.console(instance)));
+    Some(Answer::xml(200, &document))
 }

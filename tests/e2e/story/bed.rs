@@ -427,7 +427,7 @@ fn cached_images() -> PathBuf {
 }
 
 /// As scripts/shell.bash has it.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     match (set("METROM_CACHE"), set("XDG_CACHE_HOME"), set("HOME")) {
         (Some(cache), _, _) => cache.into(),

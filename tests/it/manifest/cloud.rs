@@ -121,6 +121,31 @@ fn a_cloud_in_which_no_machine_could_be_reached_is_refused() {
 }
 
 #[test]
+fn ssh_is_let_in_from_one_address_or_from_a_whole_network_of_either_kind() {
+    let found = |network: &str| {
+        let cloud = CLOUD.replace("203.0.113.0/24", &format!("\"{network}\""));
+        lines(&with_cloud(&cloud).load())
+    };
+    for network in ["203.0.113.7/32", "10.0.0.0/8", "0.0.0.0/0", "2001:db8::/64"] {
+        assert_eq!(found(network), [""; 0], "{network}");
+    }
+    for (network, said) in [
+        ("203.0.113.7", "`203.0.113.7` is not a network"),
+        ("203.0.113.0/33", "`203.0.113.0/33` is not a network"),
+        ("203.0.113.7/24", "did you mean `203.0.113.0/24`?"),
+        ("2001:db8::1/64", "did you mean `2001:db8::/64`?"),
+    ] {
+        let found = found(network);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with("clouds/seoul.yaml:8:23: "),
+            "{found:?}"
+        );
+        assert!(found[0].contains(said), "{found:?}");
+    }
+}
+
+#[test]
 fn what_contradicts_itself_is_refused() {
     let cloud = CLOUD.replace(
         "  images:",

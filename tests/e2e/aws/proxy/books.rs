@@ -2,7 +2,9 @@
 //! tokens were used.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::behind::{Behind, show_address};
 use super::call::Call;
 use super::lag::Lag;
 use super::listing::Kind;
@@ -14,10 +16,11 @@ use super::truth::Truth;
 use super::wire::Answer;
 use super::xml::Node;
 
-#[derive(Debug)]
 pub struct Books {
     pub pace: Pace,
     pub lag: Lag,
+    /// Real machines, if there are any.
+    pub behind: Option<Arc<dyn Behind>>,
     /// So many things does a page of a listing hold at most.
     pub page: usize,
     changed: Changed,
@@ -30,6 +33,7 @@ impl Default for Books {
         Self {
             pace: Pace::default(),
             lag: Lag::default(),
+            behind: None,
             page: 1000,
             changed: Changed::new(),
             spot: Requests::default(),
@@ -80,7 +84,7 @@ impl Books {
     fn look(&mut self, id: &str) {
         if self.lag.holds(id) {
             self.lag.look(id);
-        } else {
+        } else if !self.behind.as_ref().is_some_and(|real| real.is_moving(id)) {
             self.pace.look(id);
         }
     }
@@ -92,6 +96,9 @@ impl Books {
                 Kind::Instances => {
                     self.spot.show(node);
                     self.pace.show_instance(node);
+                    if let Some(behind) = &self.behind {
+                        show_address(node, &**behind);
+                    }
                 }
                 Kind::Volumes => self.pace.show_volume(node),
             }
