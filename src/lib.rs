@@ -10,6 +10,7 @@
 //! - [`manifest`] files → `Catalog` → `Desired`
 //! - [`cost`] what environments cost, and budgets
 //! - [`port`] where the outside enters
+//! - [`ssh`] connections to machines and hosts, with pinned keys
 //! - [`reconcile`] diff, plan, gate, queue; apply and one whole sync
 //! - [`source`], [`secrets`], [`provider`], [`guest`], [`image`], [`store`]: the adapters
 //! - [`usage`] what environments use, kept and judged
@@ -32,6 +33,7 @@ pub mod schedule;
 pub mod scm;
 pub mod secrets;
 pub mod source;
+pub mod ssh;
 pub mod store;
 pub mod usage;
 pub mod world;

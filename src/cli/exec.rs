@@ -8,8 +8,8 @@ use clap::Args;
 use super::exit::Exit;
 use super::reach::Reached;
 use super::{Global, ssh};
-use crate::guest::Command;
 use crate::model::EnvName;
+use crate::ssh::Command;
 
 /// Runs a program on the machine of an environment and passes on its exit code
 #[derive(Debug, Args)]

@@ -9,8 +9,8 @@ use super::exit::Exit;
 use super::reach::Reached;
 use super::terminal::{self, Raw};
 use super::{Global, exec};
-use crate::guest::{Chunk, Command};
 use crate::model::EnvName;
+use crate::ssh::{Chunk, Command};
 
 /// Opens a shell on the machine of an environment
 ///

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use crate::guest::{Keys, Terminal};
+use crate::ssh::{Keys, Terminal};
 
 /// Rows and columns of a terminal that does not know its own.
 const CLASSIC: (u32, u32) = (24, 80);

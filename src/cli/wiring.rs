@@ -11,7 +11,7 @@ use super::locks::FileLocks;
 use super::providers::Opener;
 use super::system::{SystemClock, SystemIds};
 use super::{Global, place};
-use crate::guest::{Guests, Identity, NoCloud, identity};
+use crate::guest::{Guests, NoCloud};
 use crate::image::ImageStore;
 use crate::manifest::{self, Catalog};
 use crate::model::{EnvName, SecretRef, Timestamp, Token};
@@ -20,6 +20,7 @@ use crate::provider::StoredFacts;
 use crate::reconcile::{Aim, Attempt, Ports, Reconciler, Tick, View, Viewer, keeper};
 use crate::secrets::LocalSecrets;
 use crate::source::git::{GitConfig, GitSource};
+use crate::ssh::{Connections, Identity, identity};
 use crate::store::SqliteStore;
 
 /// Everything behind the ports, opened and ready.
@@ -46,12 +47,13 @@ impl Wiring {
         let identity = identity(&state)?;
         let secrets: Arc<dyn Secrets> = Arc::new(LocalSecrets);
         let seeds = Arc::new(NoCloud::new(identity.clone()));
+        let connections = Arc::new(Connections::new(identity, secrets));
         let facts = Arc::new(StoredFacts(store.clone()));
         Ok(Self {
             url: source.url(),
             source,
             images: ImageStore::new(state.join("images")),
-            guests: Arc::new(Guests::new(identity, secrets)),
+            guests: Arc::new(Guests::new(connections)),
             providers: Arc::new(Opener::new(seeds, facts)),
             store,
             state,

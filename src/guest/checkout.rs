@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use super::command::Command;
 use super::operator::{ASK_WITHIN, Operator};
 use super::record::{self, CheckoutRecord};
 use crate::model::{CheckoutSpec, Revision, Stamp};
 use crate::port::GuestError;
+use crate::ssh::Command;
 
 pub(crate) const SURVEY: &str = concat!(
     include_str!("scripts/survey.sh"),

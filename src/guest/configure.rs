@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 
-use super::command::Command;
 use super::files::{self, Change, NewFile};
 use super::operator::{ASK_WITHIN, Operator};
 use super::record::{self, GuestRecord};
-use super::{LOGIN, checkout, daemon, data};
+use super::{checkout, daemon, data};
 use crate::model::{GuestSpec, RegistryLogin, RegistrySpec, Stamp};
 use crate::port::{GuestError, Secrets};
+use crate::ssh::{Command, LOGIN};
 
 const VERSIONS: &str = include_str!("scripts/versions.sh");
 const CLAIM: &str = include_str!("scripts/claim.sh");

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::command::Command;
 use super::configure::write;
 use super::operator::Operator;
 use super::record::{self, ContainersRecord};
 use crate::model::{ContainersSpec, Stamp};
 use crate::port::GuestError;
+use crate::ssh::Command;
 
 const PULL: &str = include_str!("scripts/pull.sh");
 /// Everything over a slow line; an emulated processor unpacks slowly.

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::command::Command;
 use super::configure::write;
 use super::operator::Operator;
 use crate::port::GuestError;
+use crate::ssh::Command;
 
 /// The volume that carries everything that must outlive the machine.
 pub(crate) const DATA: &str = "data";

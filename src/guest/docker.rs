@@ -9,7 +9,7 @@ use hyper::header::{HOST, HeaderValue};
 use hyper::{Response, Uri};
 use hyper_util::rt::TokioIo;
 
-use super::ssh::Session;
+use crate::ssh::Session;
 
 /// Seconds for one request: the first one may start the daemon.
 const REQUEST_WITHIN_S: u64 = 240;

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::command::Command;
 use super::operator::{ASK_WITHIN, Operator};
 use crate::port::GuestError;
+use crate::ssh::Command;
 
 /// Unpacks a tar from standard input: FOLDER OWNER REMOVED…
 pub(crate) const WRITE_FILES: &str = include_str!("scripts/write-files.sh");

@@ -1,65 +1,46 @@
-//! All machines, each with the one connection that is kept to it.
+//! The insides of all machines, as the port asks for them.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
-use super::command::Command;
-use super::identity::Identity;
 use super::operator::{Operator, explain};
-use super::output::Lines;
-use super::ssh::{Chunk, Keys, Login, Session, SshError, Terminal, Way};
-use super::{Layout, bastion, checkout, configure, containers, observe, project, ready, stack, stats};
-use crate::model::{Bastion, ContainerReading, GuestAction, Key};
+use super::{Layout, checkout, configure, containers, observe, project, ready, stack, stats};
+use crate::model::{ContainerReading, GuestAction, Key};
 use crate::port::{
-    GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal, Secrets, Silent,
+    GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal, Silent,
+};
+use crate::ssh::{
+    Chunk, Command, Connections, Keys, Lines, Login, Peer, Session, SshError, Terminal,
 };
 
 /// A program that a person started may run for days.
 const UNBOUNDED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The insides of all machines.
-///
-/// **Guarantees.** At most one login per machine at a time; a connection that has ended is made
-/// anew at the next use.
 pub struct Guests {
-    identity: Identity,
-    secrets: Arc<dyn Secrets>,
+    connections: Arc<Connections>,
     login: Login,
     layout: Layout,
-    kept: Mutex<BTreeMap<Peer, Slot>>,
 }
-
-/// Machine, address and host key: a machine that was made anew is another peer.
-pub(super) type Peer = (String, String, String);
-/// Held while logging in, so that others wait for that login instead of making their own.
-type Slot = Arc<tokio::sync::Mutex<Option<Arc<Session>>>>;
 
 impl Guests {
     /// Machines made by Metrom: its own account, sshd at port 22.
     #[must_use]
-    pub fn new(identity: Identity, secrets: Arc<dyn Secrets>) -> Self {
-        Self::reached_by(identity, secrets, Login::default(), Layout::default())
+    pub fn new(connections: Arc<Connections>) -> Self {
+        Self::reached_by(connections, Login::default(), Layout::default())
     }
 
     /// Machines that are reached or laid out in another way.
     #[must_use]
-    pub fn reached_by(
-        identity: Identity,
-        secrets: Arc<dyn Secrets>,
-        login: Login,
-        layout: Layout,
-    ) -> Self {
+    pub fn reached_by(connections: Arc<Connections>, login: Login, layout: Layout) -> Self {
         Self {
-            identity,
-            secrets,
+            connections,
             login,
             layout,
-            kept: Mutex::default(),
         }
     }
 
@@ -143,46 +124,16 @@ impl Guests {
     }
 
     async fn session(&self, target: &GuestTarget) -> Result<Arc<Session>, SshError> {
-        let slot = self.slot(peer(target));
-        let mut slot = slot.lock().await;
-        if let Some(session) = slot.as_ref().filter(|session| !session.is_closed()) {
-            return Ok(Arc::clone(session));
-        }
-        let way = match &target.bastion {
-            None => Way::Direct,
-            Some(bastion) => Way::Through(self.through(bastion).await?),
-        };
         let address = target.address.to_string();
-        let (key, login) = (&target.host_key, &self.login);
-        let opening = Session::open(&address, key, login, &self.identity, way);
-        let session = Arc::new(opening.await?);
-        *slot = Some(Arc::clone(&session));
-        Ok(session)
-    }
-
-    /// The one connection to a bastion, for all machines behind it.
-    async fn through(&self, bastion: &Bastion) -> Result<Arc<Session>, SshError> {
-        let slot = self.slot(bastion::peer(bastion));
-        let mut slot = slot.lock().await;
-        if let Some(session) = slot.as_ref().filter(|session| !session.is_closed()) {
-            return Ok(Arc::clone(session));
-        }
-        let session = bastion::connect(bastion, &self.identity, &*self.secrets).await?;
-        let session = Arc::new(session);
-        *slot = Some(Arc::clone(&session));
-        Ok(session)
-    }
-
-    fn slot(&self, peer: Peer) -> Slot {
-        let mut kept = self.kept.lock().expect("no panic while it is held");
-        // Another address or key of the same machine: what was kept is of no use any more.
-        kept.retain(|other, _| other.0 != peer.0 || *other == peer);
-        Arc::clone(kept.entry(peer).or_default())
+        let bastion = target.bastion.as_ref();
+        let connections = &self.connections;
+        connections
+            .machine(peer(target), &address, &self.login, bastion)
+            .await
     }
 
     fn forget(&self, target: &GuestTarget) {
-        let mut kept = self.kept.lock().expect("no panic while it is held");
-        kept.remove(&peer(target));
+        self.connections.forget(&peer(target));
     }
 
     /// Connects until it works, a person is needed, or the deadline has passed.
@@ -320,7 +271,7 @@ impl GuestActuator for Guests {
         journal: &dyn Journal,
     ) -> Result<(), GuestError> {
         let mut op = self.operator(target, journal).await?;
-        let secrets = &*self.secrets;
+        let secrets = self.connections.secrets();
         match action {
             GuestAction::AwaitReady => {
                 let reason = "it is asked for by `await_ready`";

@@ -1,49 +1,37 @@
 //! The inside of a machine: how it is made reachable, set up, given its sources and its stack, and
 //! looked at again.
 //!
-//! Everything goes over one pinned SSH connection per machine. What decides is pure (`checkout`,
+//! Everything goes over one pinned SSH connection per machine ([`crate::ssh`]). What decides is pure (`checkout`,
 //! `compose`, `daemon`, `dotenv`); what acts is a fixed script with arguments, or one program.
 //! Nothing is ever formatted, reset or overwritten that may be somebody's work.
 //!
-//! In reading order: [`NoCloud`] makes the seed for the first boot; [`Session`] is the connection;
-//! [`Guests`] keeps the connections and does what the port asks, each action in a file of its own.
+//! In reading order: [`NoCloud`] makes the seed for the first boot; [`Guests`] does what the port asks, each action in a file of its own.
 
 mod advice;
-mod bastion;
 mod checkout;
-mod command;
 mod compose;
 mod configure;
 mod container;
 mod containers;
 mod daemon;
 mod data;
-mod dial;
 mod docker;
 mod dotenv;
 mod fat;
 mod files;
 mod guests;
-pub mod identity;
 mod observe;
 mod operator;
-mod output;
 mod project;
 mod ready;
 mod record;
 mod seed;
-mod ssh;
 mod stack;
 mod stats;
 
-pub use command::{Command, quote};
 pub use guests::{Follow, Guests, Logs};
-pub use identity::Identity;
 pub use seed::NoCloud;
-pub use ssh::{Chunk, Keys, Login, Session, SshError, Terminal};
 
-/// Metrom's own account on a machine.
-pub(crate) const LOGIN: &str = "metrom";
 /// The data volume inside a machine.
 pub(crate) const ROOT: &str = "/srv/metrom";
 

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::checkout::{self, Survey};
-use super::command::Command;
 use super::container::{self, Container};
 use super::docker;
 use super::operator::Operator;
 use super::record::{self, CheckoutRecord, ContainersRecord, GuestRecord, StackRecord};
 use crate::model::{Gap, Key, LiveCheckout, LiveFields, LiveStack, Scope, Stamp};
 use crate::port::GuestReport;
+use crate::ssh::Command;
 
 const OBSERVE: &str = include_str!("scripts/observe.sh");
 const DOING: &str = "looking at the machine";

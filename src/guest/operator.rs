@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::command::Command;
-use super::output::{Lines, Tail};
-use super::ssh::{Chunk, Session, SshError};
 use super::{Layout, advice};
 use crate::model::EnvName;
 use crate::port::{GuestError, Journal};
+use crate::ssh::{Chunk, Command, Lines, Session, SshError, Tail};
 
 /// Asking a machine something; emulated ones fork slowly.
 pub(crate) const ASK_WITHIN: Duration = Duration::from_secs(240);

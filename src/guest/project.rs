@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::command::Command;
 use super::files::WRITE_FILES;
 use super::operator::Operator;
 use super::stack::{GRACE, folder, lock, recorded};
 use crate::port::GuestError;
+use crate::ssh::Command;
 
 const COMPOSE_STOP: &str = include_str!("scripts/compose-stop.sh");
 const COMPOSE_START: &str = include_str!("scripts/compose-start.sh");

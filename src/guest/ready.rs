@@ -5,11 +5,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::command::Command;
 use super::observe;
 use super::operator::{Operator, explain};
-use super::ssh::{Chunk, SshError};
 use crate::port::GuestError;
+use crate::ssh::{Chunk, Command, SshError};
 
 const SET_CLOCK: &str = include_str!("scripts/set-clock.sh");
 const AWAIT_BOOT: &str = include_str!("scripts/await-boot.sh");

@@ -10,9 +10,10 @@ use russh::keys::ssh_key::LineEnding;
 use serde_json::{Value, json};
 
 use super::data::{self, DATA, DOCKER_DROP_INS, DROP_IN, RULES, UDEV_RULES, mountpoint};
-use super::identity::{Identity, ed25519};
-use super::{LOGIN, fat};
+use super::fat;
 use crate::port::seed::{Seed, SeedError, SeedMaker, SeedRequest};
+use crate::ssh::identity::ed25519;
+use crate::ssh::{Identity, LOGIN};
 
 const MOUNT_VOLUME: &str = "/usr/local/sbin/metrom-mount-volume";
 /// Only the key that was made for this machine is presented, whatever else the image generates.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::command::Command;
 use super::compose::Model;
 use super::container::{self, Container, Standing};
 use super::files::{self, Change, NewFile};
@@ -18,6 +17,7 @@ use super::record::{self, ResolvedImage, StackRecord};
 use super::{advice, docker, dotenv};
 use crate::model::{ComposeSource, Digest, StackSpec, Stamp, Variable};
 use crate::port::{GuestError, Secrets};
+use crate::ssh::Command;
 
 const COMPOSE: &str = include_str!("scripts/compose.sh");
 const ADOPT_VOLUMES: &str = include_str!("scripts/adopt-volumes.sh");

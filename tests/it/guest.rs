@@ -9,8 +9,8 @@ mod work;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use metrom::guest::{Chunk, Command, Identity, Keys, Terminal};
 use metrom::port::{GuestActuator, GuestError, Silent};
+use metrom::ssh::{Chunk, Command, Identity, Keys, Terminal};
 
 use sshd::Sshd;
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrom::guest::{Chunk, Command, Guests, Identity};
+use metrom::guest::Guests;
 use metrom::model::{Bastion, SecretRef};
 use metrom::port::{GuestActuator, GuestError, GuestObserver, GuestTarget, Silent};
 use metrom::secrets::LocalSecrets;
+use metrom::ssh::{Chunk, Command, Identity};
 
 use super::sshd::Sshd;
 

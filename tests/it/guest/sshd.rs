@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use metrom::guest::{Guests, Identity, Layout, Login, identity};
+use metrom::guest::{Guests, Layout};
 use metrom::model::{Bastion, EnvName, LiveId, OwnerName, SecretRef};
 use metrom::port::{GuestTarget, SecretError, Secrets};
+use metrom::ssh::{Connections, Identity, Login, identity};
 use secrecy::SecretString;
 
 pub struct Sshd {
@@ -166,7 +167,8 @@ impl Sshd {
             docker_settings: inside("etc-docker"),
             docker_socket: inside("docker.sock"),
         };
-        Guests::reached_by(identity, secrets, login, layout)
+        let connections = Arc::new(Connections::new(identity, secrets));
+        Guests::reached_by(connections, login, layout)
     }
 }
 

@@ -4,9 +4,9 @@
 
 use secrecy::ExposeSecret as _;
 
-use super::guests::Peer;
+use super::connections::Peer;
 use super::identity::Identity;
-use super::ssh::{Login, Session, SshError, Way};
+use super::session::{Login, Session, SshError, Way};
 use crate::model::Bastion;
 use crate::port::Secrets;
 

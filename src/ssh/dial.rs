@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::ssh::SshError;
+use super::session::SshError;
 
 /// A machine in the same network answers at once, or its kernel is not up.
 const DIAL_WITHIN: Duration = Duration::from_secs(5);

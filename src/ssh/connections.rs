@@ -1,0 +1,99 @@
+//! What is connected, each machine and host once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::bastion;
+use super::identity::Identity;
+use super::session::{Login, Session, SshError, Way};
+use crate::model::Bastion;
+use crate::port::Secrets;
+
+/// The connections to machines and to what lies on the way to them.
+///
+/// **Guarantees.** At most one login per peer at a time; a connection that has ended is made anew at
+/// the next use.
+pub struct Connections {
+    identity: Identity,
+    secrets: Arc<dyn Secrets>,
+    kept: Mutex<BTreeMap<Peer, Slot>>,
+}
+
+/// Machine, address and host key: a machine that was made anew is another peer.
+pub(crate) type Peer = (String, String, String);
+/// Held while logging in, so that others wait for that login instead of making their own.
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<Session>>>>;
+
+impl Connections {
+    #[must_use]
+    pub fn new(identity: Identity, secrets: Arc<dyn Secrets>) -> Self {
+        Self {
+            identity,
+            secrets,
+            kept: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn secrets(&self) -> &dyn Secrets {
+        &*self.secrets
+    }
+
+    /// The connection to a machine of ours.
+    ///
+    /// # Errors
+    /// [`SshError`].
+    pub(crate) async fn machine(
+        &self,
+        peer: Peer,
+        address: &str,
+        login: &Login,
+        bastion: Option<&Bastion>,
+    ) -> Result<Arc<Session>, SshError> {
+        let slot = self.slot(&peer);
+        let mut slot = slot.lock().await;
+        if let Some(session) = open(slot.as_ref()) {
+            return Ok(session);
+        }
+        let way = match bastion {
+            None => Way::Direct,
+            Some(bastion) => Way::Through(self.bastion(bastion).await?),
+        };
+        let opening = Session::open(address, &peer.2, login, &self.identity, way);
+        let session = Arc::new(opening.await?);
+        *slot = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The one connection to a bastion, for all machines behind it.
+    ///
+    /// # Errors
+    /// [`SshError`].
+    pub async fn bastion(&self, bastion: &Bastion) -> Result<Arc<Session>, SshError> {
+        let slot = self.slot(&bastion::peer(bastion));
+        let mut slot = slot.lock().await;
+        if let Some(session) = open(slot.as_ref()) {
+            return Ok(session);
+        }
+        let session = bastion::connect(bastion, &self.identity, &*self.secrets).await?;
+        let session = Arc::new(session);
+        *slot = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    fn slot(&self, peer: &Peer) -> Slot {
+        let mut kept = self.kept.lock().expect("no panic while it is held");
+        // Another address or key of the same machine: what was kept is of no use any more.
+        kept.retain(|other, _| other.0 != peer.0 || other == peer);
+        Arc::clone(kept.entry(peer.clone()).or_default())
+    }
+
+    /// Uses what is kept no more: the next use logs in anew.
+    pub(crate) fn forget(&self, peer: &Peer) {
+        let mut kept = self.kept.lock().expect("no panic while it is held");
+        kept.remove(peer);
+    }
+}
+
+fn open(kept: Option<&Arc<Session>>) -> Option<Arc<Session>> {
+    kept.filter(|session| !session.is_closed()).cloned()
+}
