@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use metrom::model::{
-    Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power,
-    ProviderAction, ProviderName, Stamp, Subject, Warm,
+    Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Part,
+    Power, ProviderAction, ProviderName, Stamp, Subject, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError};
 
@@ -58,7 +58,7 @@ impl Observer for Paper {
     }
 
     async fn inventory(&self) -> Inventory {
-        let missing = |sheet: &Sheet| (!sheet.is_prepared).then(|| "sheet".to_owned());
+        let missing = |sheet: &Sheet| (!sheet.is_prepared).then(|| Part::Pool("sheet".to_owned()));
         self.sheet(|sheet| Inventory {
             provider: self.name.clone(),
             objects: sheet.objects.values().cloned().collect(),
@@ -106,7 +106,7 @@ impl Sheet {
     /// One arm for each action: a new one does not compile until every provider has an answer.
     fn perform(&mut self, action: &ProviderAction) -> Written<Option<LiveId>> {
         match action {
-            ProviderAction::Prepare { missing: _ } => self.is_prepared = true,
+            ProviderAction::Prepare { part: _ } => self.is_prepared = true,
             ProviderAction::ProvideImage { image } => drop(self.images.insert(image.id())),
             ProviderAction::CreateVolume {
                 spec,

@@ -16,7 +16,7 @@ use crate::cost::Ledger;
 use crate::http::view::{EnvironmentView, RunView, Status};
 use crate::image::ImageStore;
 use crate::manifest::schema::{CloudProvider, ProviderSpec};
-use crate::model::{EnvName, LiveFields, Run, RunState, Timestamp};
+use crate::model::{EnvName, LiveFields, Part, Run, RunState, Timestamp};
 use crate::port::Clock;
 use crate::reconcile::{Tick, Viewer};
 
@@ -260,11 +260,11 @@ async fn providers(global: &Global) -> Result<()> {
             });
             let gap = inventory.and_then(|inventory| inventory.gaps.first());
             let missing =
-                inventory.map(|i| i.missing.iter().cloned().collect::<Vec<_>>().join(" and "));
+                inventory.map(|i| i.missing.iter().map(Part::to_string).collect::<Vec<_>>());
             let state = match (gap, missing) {
                 (Some(gap), _) => gap.reason.clone(),
                 (None, Some(missing)) if !missing.is_empty() => {
-                    format!("ready; will create {missing}")
+                    format!("ready; will make {}", missing.join(" and "))
                 }
                 (None, _) => "ready".to_owned(),
             };
@@ -290,7 +290,7 @@ async fn providers(global: &Global) -> Result<()> {
 /// Where a provider is: the connection of a host, the region and account of a cloud.
 fn location(spec: &ProviderSpec) -> String {
     match spec {
-        ProviderSpec::Host(host) => host.uri.clone(),
+        ProviderSpec::Host(host) => host.location(),
         ProviderSpec::Cloud(cloud) => {
             let CloudProvider::Aws = cloud.provider;
             let account = cloud.account.iter().map(|account| format!("/{account}"));

@@ -17,6 +17,7 @@ mod exec;
 mod exit;
 mod get;
 mod history;
+mod host;
 mod image;
 mod inventory;
 mod locks;
@@ -153,6 +154,7 @@ enum Command {
     Cost(cost::Cost),
     Top(top::Top),
     Describe(describe::Describe),
+    Host(host::Host),
     Logs(logs::Logs),
     History(history::History),
     Diff(diff::Diff),
@@ -247,6 +249,7 @@ async fn dispatch(cli: &Cli) -> Result<Exit> {
         Command::Cost(args) => cost::run(args, global).await,
         Command::Top(args) => top::run(args, global).await,
         Command::Describe(args) => describe::run(args, global).await,
+        Command::Host(args) => host::run(args, global).await,
         Command::Logs(args) => logs::run(args, global).await,
         Command::History(args) => history::run(args, global).await,
         Command::Diff(args) => diff::run(args, global).await,

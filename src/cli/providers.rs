@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-use crate::manifest::schema::{CloudSpec, HostSpec, ProviderSpec};
-use crate::model::ProviderName;
+use crate::manifest::schema::{Accelerator, CloudSpec, HostSpec, Install, ProviderSpec};
+use crate::model::{Bastion, ProviderName};
 use crate::port::{Actuator, Observer, Observers, ProviderError, Providers, SeedMaker};
 use crate::provider::Facts;
+use crate::provider::remote::RemoteConfig;
+use crate::ssh::Connections;
 
 /// Opens providers, and keeps what it opened.
 pub struct Opener {
     seeds: Arc<dyn SeedMaker>,
     facts: Arc<dyn Facts>,
+    connections: Arc<Connections>,
     open: Mutex<BTreeMap<ProviderName, (ProviderSpec, Opened)>>,
 }
 
@@ -26,10 +29,15 @@ struct Opened {
 
 impl Opener {
     #[must_use]
-    pub fn new(seeds: Arc<dyn SeedMaker>, facts: Arc<dyn Facts>) -> Self {
+    pub fn new(
+        seeds: Arc<dyn SeedMaker>,
+        facts: Arc<dyn Facts>,
+        connections: Arc<Connections>,
+    ) -> Self {
         Self {
             seeds,
             facts,
+            connections,
             open: Mutex::default(),
         }
     }
@@ -52,14 +60,29 @@ impl Opener {
     #[cfg(feature = "libvirt")]
     fn host(&self, name: &ProviderName, host: &HostSpec) -> Result<Opened, ProviderError> {
         use crate::provider::libvirt::Libvirt;
-        let config = libvirt_config(name, host)?;
-        let libvirt = Libvirt::new(config, self.seeds.clone(), self.facts.clone());
-        Ok(Opened::from(libvirt))
+        use crate::provider::remote::{Forwarded, Remote};
+        let mut config = libvirt_config(name, host)?;
+        let libvirt = |config| Libvirt::new(config, self.seeds.clone(), self.facts.clone());
+        let Some(ssh) = host.ssh.clone() else {
+            return Ok(Opened::from(libvirt(config)));
+        };
+        let remote = remote_config(name, host, ssh.into());
+        let way = remote.host.clone();
+        let door = Forwarded::new(self.connections.clone(), way.clone());
+        let door = door.map_err(|error| ProviderError::Unreachable {
+            provider: name.clone(),
+            reason: format!("there is no place for a socket: {error}"),
+        })?;
+        config.uri = door.uri();
+        config.door = Some(Arc::new(door));
+        config.bastion = Some(way);
+        let remote = Remote::new(remote, self.connections.clone(), libvirt(config));
+        Ok(Opened::from(remote))
     }
 
     #[cfg(not(feature = "libvirt"))]
     fn host(&self, name: &ProviderName, _: &HostSpec) -> Result<Opened, ProviderError> {
-        let _ = &self.facts;
+        let _ = (&self.facts, &self.connections);
         Err(not_built(name, "libvirt"))
     }
 
@@ -179,11 +202,14 @@ fn libvirt_config(
     use crate::provider::libvirt::{
         Accelerator, Forward, LibvirtConfig, NetworkConfig, PoolConfig,
     };
+    let (pool, network) = (host.pool(), host.network());
     let HostSpec {
         uri,
+        ssh: _,      // the way to it
+        packages: _, // how it becomes a hypervisor
         accelerator,
-        pool,
-        network,
+        pool: _,
+        network: _,
         only: _,
         prices: _,
         budget: _,
@@ -196,18 +222,20 @@ fn libvirt_config(
     })?;
     Ok(LibvirtConfig {
         provider: name.clone(),
-        uri: uri.clone(),
+        uri: uri.clone().unwrap_or_default(),
+        door: None,
+        bastion: None,
         accelerator: match accelerator {
             Declared::Auto => Accelerator::Auto,
             Declared::Kvm => Accelerator::Kvm,
             Declared::Emulation => Accelerator::Emulation,
         },
         pool: PoolConfig {
-            name: pool.name.clone(),
-            path: pool.path.clone(),
+            name: pool.name,
+            path: pool.path,
         },
         network: NetworkConfig {
-            name: network.name.clone(),
+            name: network.name,
             subnet,
             forward: match network.forward {
                 Forwarded::Nat => Forward::Nat,
@@ -215,6 +243,26 @@ fn libvirt_config(
             },
         },
     })
+}
+
+/// A machine that becomes a hypervisor, as it is declared.
+#[must_use]
+pub fn remote_config(name: &ProviderName, spec: &HostSpec, way: Bastion) -> RemoteConfig {
+    let (pool, network) = (spec.pool(), spec.network());
+    let packages = spec.packages.clone().unwrap_or_default();
+    let libvirts_own = || format!("/var/lib/libvirt/images/{}", pool.name);
+    RemoteConfig {
+        provider: name.clone(),
+        host: way,
+        may_emulate: spec.accelerator == Accelerator::Emulation,
+        installs: packages.install == Install::Missing,
+        sources: packages.sources,
+        makes_pool: pool.path.is_some(),
+        pool_path: pool.path.clone().unwrap_or_else(libvirts_own),
+        pool: pool.name,
+        makes_network: network.subnet.is_some(),
+        network: network.name,
+    }
 }
 
 #[async_trait]

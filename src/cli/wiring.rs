@@ -15,7 +15,7 @@ use crate::guest::{Guests, NoCloud};
 use crate::image::ImageStore;
 use crate::manifest::{self, Catalog};
 use crate::model::{EnvName, SecretRef, Timestamp, Token};
-use crate::port::{Clock, GuestTarget, Secrets, Source, Store};
+use crate::port::{Clock, GuestTarget, Source, Store};
 use crate::provider::StoredFacts;
 use crate::reconcile::{Aim, Attempt, Ports, Reconciler, Tick, View, Viewer, keeper};
 use crate::secrets::LocalSecrets;
@@ -31,6 +31,7 @@ pub struct Wiring {
     pub source: GitSource,
     pub store: Arc<dyn Store>,
     pub images: ImageStore,
+    connections: Arc<Connections>,
     guests: Arc<Guests>,
     providers: Arc<Opener>,
 }
@@ -45,16 +46,16 @@ impl Wiring {
         let state = place::state(global.state.as_deref())?;
         let store = open_store(&state).await?;
         let identity = identity(&state)?;
-        let secrets: Arc<dyn Secrets> = Arc::new(LocalSecrets);
         let seeds = Arc::new(NoCloud::new(identity.clone()));
-        let connections = Arc::new(Connections::new(identity, secrets));
+        let connections = Arc::new(Connections::new(identity, Arc::new(LocalSecrets)));
         let facts = Arc::new(StoredFacts(store.clone()));
         Ok(Self {
             url: source.url(),
             source,
             images: ImageStore::new(state.join("images")),
-            guests: Arc::new(Guests::new(connections)),
-            providers: Arc::new(Opener::new(seeds, facts)),
+            guests: Arc::new(Guests::new(connections.clone())),
+            providers: Arc::new(Opener::new(seeds, facts, connections.clone())),
+            connections,
             store,
             state,
         })
@@ -66,6 +67,20 @@ impl Wiring {
     /// When the state folder cannot be used.
     pub async fn store(global: &Global) -> Result<Arc<dyn Store>> {
         open_store(&place::state(global.state.as_deref())?).await
+    }
+
+    /// What the newest revision declares.
+    ///
+    /// # Errors
+    /// When the repository cannot be reached or read.
+    pub async fn catalog(&self) -> Result<Catalog> {
+        newest(&self.source).await
+    }
+
+    /// The connections to machines and hosts.
+    #[must_use]
+    pub fn connections(&self) -> &Connections {
+        &self.connections
     }
 
     #[must_use]
@@ -140,6 +155,15 @@ fn way_in(aim: &Aim) -> Option<GuestTarget> {
 pub fn look(at: Timestamp) -> Attempt {
     let token = Token("look".to_owned());
     Attempt { token, at }
+}
+
+/// Connections without anything else.
+///
+/// # Errors
+/// When the state folder cannot be used.
+pub fn connections(global: &Global) -> Result<Connections> {
+    let identity = identity(&place::state(global.state.as_deref())?)?;
+    Ok(Connections::new(identity, Arc::new(LocalSecrets)))
 }
 
 /// One look at one environment.

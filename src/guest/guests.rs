@@ -13,9 +13,7 @@ use crate::model::{ContainerReading, GuestAction, Key};
 use crate::port::{
     GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget, Journal, Silent,
 };
-use crate::ssh::{
-    Chunk, Command, Connections, Keys, Lines, Login, Peer, Session, SshError, Terminal,
-};
+use crate::ssh::{Chunk, Command, Connections, Keys, Login, Peer, Session, SshError, Terminal};
 
 /// A program that a person started may run for days.
 const UNBOUNDED: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -98,20 +96,10 @@ impl Guests {
         wanted: &Logs,
         on_line: &mut (dyn FnMut(&str) + Send),
     ) -> Result<u32, GuestError> {
-        let (mut out, mut err) = (Lines::default(), Lines::default());
         let command = wanted.command(target.env.as_str());
-        let exit = self
-            .run(target, &command, &mut |chunk| {
-                let lines = match chunk {
-                    Chunk::Out(bytes) => out.push(bytes),
-                    Chunk::Err(bytes) => err.push(bytes),
-                };
-                lines.iter().for_each(|line| on_line(line));
-            })
-            .await?;
-        let rest = [out.flush(), err.flush()];
-        rest.iter().flatten().for_each(|line| on_line(line));
-        Ok(exit)
+        let session = self.session(target).await.map_err(|e| said(target, e))?;
+        let ended = session.tell(&command, UNBOUNDED, on_line).await;
+        Ok(ended.map_err(|e| said(target, e))?.code)
     }
 
     async fn operator<'a>(

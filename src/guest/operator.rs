@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::{Layout, advice};
 use crate::model::EnvName;
 use crate::port::{GuestError, Journal};
-use crate::ssh::{Chunk, Command, Lines, Session, SshError, Tail};
+use crate::ssh::{Command, Ended, Session, SshError};
 
 /// Asking a machine something; emulated ones fork slowly.
 pub(crate) const ASK_WITHIN: Duration = Duration::from_secs(240);
@@ -22,16 +22,6 @@ pub(crate) struct Operator<'a> {
     pub layout: &'a Layout,
     pub journal: &'a dyn Journal,
     hidden: Vec<SecretString>,
-}
-
-/// How a program ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub code: u32,
-    /// Standard output, when it was asked for; empty when it went to the journal.
-    pub out: String,
-    /// The last lines of what else it wrote.
-    pub tail: String,
 }
 
 impl<'a> Operator<'a> {
@@ -75,30 +65,9 @@ impl<'a> Operator<'a> {
         command: &Command,
         within: Duration,
     ) -> Result<Ended, GuestError> {
-        let (mut out, mut err, mut tail) = (Lines::default(), Lines::default(), Tail::default());
-        let mut tell = |line: &str| {
-            let line = self.cleaned(line);
-            self.journal.line(&line);
-            tail.push(&line);
-        };
-        let mut take = |chunk: Chunk<'_>| {
-            let lines = match chunk {
-                Chunk::Out(bytes) => out.push(bytes),
-                Chunk::Err(bytes) => err.push(bytes),
-            };
-            lines.iter().for_each(|line| tell(line));
-        };
-        let exit = self.session.exec(command, within, &mut take).await;
-        let code = exit.map_err(|e| self.lost(doing, e))?;
-        [out.flush(), err.flush()]
-            .iter()
-            .flatten()
-            .for_each(|line| tell(line));
-        Ok(Ended {
-            code,
-            out: String::new(),
-            tail: tail.text(),
-        })
+        let mut tell = |line: &str| self.journal.line(&self.cleaned(line));
+        let ended = self.session.tell(command, within, &mut tell).await;
+        self.ended(doing, ended)
     }
 
     /// Runs a program and gives its standard output; an exit code other than 0 is an error.
@@ -109,24 +78,15 @@ impl<'a> Operator<'a> {
 
     /// Runs a program and gives its standard output, however it ends.
     pub async fn try_ask(&self, doing: &str, command: &Command) -> Result<Ended, GuestError> {
-        let (mut out, mut err, mut tail) = (Vec::new(), Lines::default(), Tail::default());
-        let mut take = |chunk: Chunk<'_>| match chunk {
-            Chunk::Out(bytes) => out.extend_from_slice(bytes),
-            Chunk::Err(bytes) => {
-                let lines = err.push(bytes);
-                lines.iter().for_each(|line| tail.push(&self.cleaned(line)));
-            }
-        };
-        let exit = self.session.exec(command, ASK_WITHIN, &mut take).await;
-        let code = exit.map_err(|e| self.lost(doing, e))?;
-        if let Some(line) = err.flush() {
-            tail.push(&self.cleaned(&line));
-        }
-        Ok(Ended {
-            code,
-            out: String::from_utf8_lossy(&out).into_owned(),
-            tail: tail.text(),
-        })
+        let ended = self.session.ask(command, ASK_WITHIN).await;
+        self.ended(doing, ended)
+    }
+
+    /// How it ended, in words that may be shown.
+    fn ended(&self, doing: &str, ended: Result<Ended, SshError>) -> Result<Ended, GuestError> {
+        let ended = ended.map_err(|e| self.lost(doing, e))?;
+        let tail = self.cleaned(&ended.tail);
+        Ok(Ended { tail, ..ended })
     }
 
     fn succeeded(&self, doing: &str, ended: Ended) -> Result<Ended, GuestError> {

@@ -15,4 +15,6 @@ pub struct Bastion {
     pub key: Option<SecretRef>,
     /// Its pinned host key, in OpenSSH's one-line form.
     pub host_key: String,
+    /// Through which it is reached itself; `None`: directly.
+    pub through: Option<Box<Bastion>>,
 }

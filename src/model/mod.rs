@@ -16,6 +16,7 @@ pub mod memo;
 pub mod money;
 pub mod name;
 pub mod observed;
+pub mod part;
 pub mod plan;
 pub mod run;
 pub mod snapshot;
@@ -28,9 +29,9 @@ pub use bucket::Bucket;
 pub use change::{Cause, Change, Effect, FieldChange};
 pub use desired::{
     Boot, BuildRecipe, CheckoutSpec, ComposeSource, ContainersSpec, Desired, Elsewhere,
-    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Market, Pool, Purse, RegisteredImage,
-    RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy, Update, Variable,
-    VolumeSpec, Waking, WakingBy,
+    FileContent, GuestSpec, ImageOrigin, ImageSpec, MachineSpec, Market, Pool, Purse,
+    RegisteredImage, RegistryLogin, RegistrySpec, Resource, SecretRef, Spec, StackSpec, Strategy,
+    Update, Variable, VolumeSpec, Waking, WakingBy,
 };
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;
@@ -44,6 +45,7 @@ pub use observed::{
     Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,
     LiveStack, LiveVolume, Object, Observed, Power, Scope, Warm,
 };
+pub use part::Part;
 pub use plan::{
     Action, Beside, GuestAction, Held, Placed, Plan, ProviderAction, Risk, Step, StepId, Subject,
 };

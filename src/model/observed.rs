@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bastion, Digest, EnvName, Key, ProviderName, Revision, Stamp};
+use super::{Bastion, Digest, EnvName, Key, Part, ProviderName, Revision, Stamp};
 
 /// How a provider calls a live object: a domain's UUID, a volume's path, an instance id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Inventory {
     /// Base images that are there completely, by [`super::ImageSpec::id`].
     pub images: BTreeSet<String>,
     /// What is declared of the provider itself and not there yet: its pool, its network.
-    pub missing: BTreeSet<String>,
+    pub missing: BTreeSet<Part>,
     /// Memory that a further machine could have, in MiB; `None`: it is not known, or has no end.
     pub free_memory_mib: Option<u64>,
     /// No two machines have one name here, so that a foreign one may be in the way of ours.
@@ -88,7 +88,7 @@ pub enum Scope {
 pub struct Observed {
     pub live: BTreeMap<Key, Vec<Live>>,
     /// Declared parts of the target provider that are not there yet.
-    pub missing: BTreeSet<String>,
+    pub missing: BTreeSet<Part>,
     /// Base images on the target provider.
     pub images: BTreeSet<String>,
     /// As in [`Inventory`], of the target provider.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::text::{count, mib};
 use super::{
     Cause, CheckoutSpec, ContainersSpec, Digest, EnvName, FieldChange, GuestSpec, ImageSpec, Key,
-    LiveId, MachineSpec, ProviderName, Revision, StackSpec, Stamp, Token, VolumeSpec, Warm,
+    LiveId, MachineSpec, Part, ProviderName, Revision, StackSpec, Stamp, Token, VolumeSpec, Warm,
 };
 
 /// Everything one sync will do to one environment, and what it will not do and why.
@@ -129,9 +129,9 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProviderAction {
-    /// Makes the declared parts of the provider itself, such as its pool and its network.
+    /// Makes a declared part of the provider itself; done when it is there.
     Prepare {
-        missing: BTreeSet<String>,
+        part: Part,
     },
     /// Brings a base image to the provider.
     ProvideImage {
@@ -331,10 +331,7 @@ impl fmt::Display for Action {
 impl fmt::Display for ProviderAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Prepare { missing } => {
-                let parts: Vec<&str> = missing.iter().map(String::as_str).collect();
-                write!(f, "create {}", parts.join(" and "))
-            }
+            Self::Prepare { part } => f.write_str(&part.making()),
             Self::ProvideImage { image } => write!(f, "provide {}", image.name),
             Self::CreateVolume { spec, copy_of, .. } => {
                 let what = if copy_of.is_some() {

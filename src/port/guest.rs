@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use super::journal::Journal;
 use crate::model::{
-    Bastion, Class, ContainerReading, EnvName, Gap, GuestAction, Key, LiveFields, LiveId, OwnerName, Stamp,
+    Bastion, Class, ContainerReading, EnvName, Gap, GuestAction, Key, LiveFields, LiveId,
+    OwnerName, Stamp,
 };
 
 /// How to reach a machine, and how to know that it is the right one.

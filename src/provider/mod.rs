@@ -1,4 +1,4 @@
-//! The adapters that make machines. Today: libvirt and AWS.
+//! The adapters that make machines. Today: libvirt, on this machine or on others, and AWS.
 //!
 //! Each provider is a folder that implements [`crate::port::Observer`] and
 //! [`crate::port::Actuator`]; its foreign types never leave it.
@@ -16,6 +16,17 @@ pub mod aws;
 mod console;
 #[cfg(feature = "libvirt")]
 pub mod libvirt;
+pub mod remote;
+
+/// The way to a daemon on another machine, which is opened before the daemon is called.
+#[async_trait]
+pub trait Door: Send + Sync {
+    /// Sees that it is open.
+    ///
+    /// # Errors
+    /// Why it is not, with the next move, for people.
+    async fn open(&self) -> Result<(), String>;
+}
 
 /// Small answers that are dear to find out again, such as whether KVM works on a host.
 ///

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::bastion;
 use super::identity::Identity;
-use super::session::{Login, Session, SshError, Way};
+use super::session::{Login, Session, SshError, Way, offered_key};
 use crate::model::Bastion;
 use crate::port::Secrets;
 
@@ -32,6 +32,12 @@ impl Connections {
             secrets,
             kept: Mutex::default(),
         }
+    }
+
+    /// The public part of our own key, in OpenSSH's one-line form.
+    #[must_use]
+    pub fn public_key(&self) -> &str {
+        self.identity.public()
     }
 
     pub(crate) fn secrets(&self) -> &dyn Secrets {
@@ -67,17 +73,47 @@ impl Connections {
     /// The one connection to a bastion, for all machines behind it.
     ///
     /// # Errors
+    /// [`SshError::Silent`] while it is not there, [`SshError::Barred`] when somebody has to see to it.
+    async fn bastion(&self, bastion: &Bastion) -> Result<Arc<Session>, SshError> {
+        let session = self.host(bastion).await;
+        session.map_err(|error| bastion::explained(bastion, error))
+    }
+
+    /// The same connection, to work on it.
+    ///
+    /// # Errors
     /// [`SshError`].
-    pub async fn bastion(&self, bastion: &Bastion) -> Result<Arc<Session>, SshError> {
-        let slot = self.slot(&bastion::peer(bastion));
+    pub async fn host(&self, host: &Bastion) -> Result<Arc<Session>, SshError> {
+        let slot = self.slot(&bastion::peer(host));
         let mut slot = slot.lock().await;
         if let Some(session) = open(slot.as_ref()) {
             return Ok(session);
         }
-        let session = bastion::connect(bastion, &self.identity, &*self.secrets).await?;
+        let way = match &host.through {
+            None => Way::Direct,
+            Some(bastion) => Way::Through(Box::pin(self.bastion(bastion)).await?),
+        };
+        let session = bastion::connect(host, &self.identity, &*self.secrets, way).await?;
         let session = Arc::new(session);
         *slot = Some(Arc::clone(&session));
         Ok(session)
+    }
+
+    /// The host key that is offered at an address, with its fingerprint; see [`offered_key`].
+    ///
+    /// # Errors
+    /// [`SshError`].
+    pub async fn offered(
+        &self,
+        address: &str,
+        port: u16,
+        through: Option<&Bastion>,
+    ) -> Result<(String, String), SshError> {
+        let way = match through {
+            None => Way::Direct,
+            Some(bastion) => Way::Through(self.bastion(bastion).await?),
+        };
+        offered_key(address, port, way).await
     }
 
     fn slot(&self, peer: &Peer) -> Slot {

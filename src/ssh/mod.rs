@@ -16,8 +16,7 @@ pub use command::{Command, quote};
 pub use connections::Connections;
 pub(crate) use connections::Peer;
 pub use identity::Identity;
-pub(crate) use output::{Lines, Tail};
-pub use session::{Chunk, Keys, Login, Session, SshError, Terminal};
+pub use session::{Chunk, Ended, Keys, Login, Session, SshError, Terminal};
 
 /// Metrom's own account on a machine that it made.
 pub(crate) const LOGIN: &str = "metrom";

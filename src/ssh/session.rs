@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use super::command::Command;
 use super::dial::{Stream, dialled, shown};
 use super::identity::Identity;
+use super::output::{Lines, Tail};
 
 /// The same from another machine, which has to answer as well.
 const TUNNEL_WITHIN: Duration = Duration::from_secs(10);
@@ -61,6 +62,16 @@ impl Default for Login {
             port: 22,
         }
     }
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub code: u32,
+    /// Standard output, when it was asked for; empty when it was told line by line.
+    pub out: String,
+    /// The last lines of what else it wrote.
+    pub tail: String,
 }
 
 /// Bytes from a running program.
@@ -131,6 +142,53 @@ impl client::Handler for Pinned {
             PublicKeyOrCertificate::Certificate(_) => "a certificate".to_owned(),
         };
         *self.other.lock().expect("no panic while it is held") = Some(found);
+        Ok(false)
+    }
+}
+
+/// The host key that is offered at an address, in OpenSSH's one-line form, and its fingerprint. Nothing
+/// else is asked or told: it proves nothing until a person has compared it.
+///
+/// # Errors
+/// [`SshError::Silent`].
+pub async fn offered_key(address: &str, port: u16, way: Way) -> Result<(String, String), SshError> {
+    let offered = Arc::new(Mutex::new(None));
+    let looker = Looker(Arc::clone(&offered));
+    let stream = match way {
+        Way::Direct => dialled(address, port).await?,
+        Way::Through(session) => session.tunnel(address, port).await?,
+    };
+    let connecting = client::connect_stream(Arc::default(), stream, looker);
+    let ended = timeout(LOGIN_WITHIN, connecting).await;
+    let key = offered.lock().expect("no panic while it is held").take();
+    key.ok_or_else(|| {
+        let shown = shown(address, port);
+        let why = match ended {
+            Ok(Ok(_)) => "no key".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no key in time".to_owned(),
+        };
+        SshError::Silent(format!("{shown}: {why}"))
+    })
+}
+
+/// Takes down the key that is offered, and leaves.
+struct Looker(Arc<Mutex<Option<(String, String)>>>);
+
+impl client::Handler for Looker {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        offered: &PublicKeyOrCertificate,
+    ) -> Result<bool, russh::Error> {
+        if let PublicKeyOrCertificate::PublicKey { key, .. } = offered {
+            let mut key = key.clone();
+            key.set_comment("");
+            let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
+            let line = key.to_openssh().map_err(|_| russh::Error::UnknownKey)?;
+            *self.0.lock().expect("no panic while it is held") = Some((line, fingerprint));
+        }
         Ok(false)
     }
 }
@@ -254,6 +312,71 @@ impl Session {
         timeout(within, running)
             .await
             .unwrap_or(Err(SshError::Late(within)))
+    }
+
+    /// Runs a program, tells each line that it writes, and how it ended.
+    ///
+    /// # Errors
+    /// As [`Session::exec`].
+    pub async fn tell(
+        &self,
+        command: &Command,
+        within: Duration,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Ended, SshError> {
+        let (mut out, mut err, mut tail) = (Lines::default(), Lines::default(), Tail::default());
+        let mut tell = |line: &str| {
+            on_line(line);
+            tail.push(line);
+        };
+        let mut take = |chunk: Chunk<'_>| {
+            let lines = match chunk {
+                Chunk::Out(bytes) => out.push(bytes),
+                Chunk::Err(bytes) => err.push(bytes),
+            };
+            lines.iter().for_each(|line| tell(line));
+        };
+        let code = self.exec(command, within, &mut take).await?;
+        let rest = [out.flush(), err.flush()];
+        rest.iter().flatten().for_each(|line| tell(line));
+        Ok(Ended {
+            code,
+            out: String::new(),
+            tail: tail.text(),
+        })
+    }
+
+    /// Runs a program and gives what it writes.
+    ///
+    /// # Errors
+    /// As [`Session::exec`].
+    pub async fn ask(&self, command: &Command, within: Duration) -> Result<Ended, SshError> {
+        let (mut out, mut err, mut tail) = (Vec::new(), Lines::default(), Tail::default());
+        let mut take = |chunk: Chunk<'_>| match chunk {
+            Chunk::Out(bytes) => out.extend_from_slice(bytes),
+            Chunk::Err(bytes) => err.push(bytes).iter().for_each(|line| tail.push(line)),
+        };
+        let code = self.exec(command, within, &mut take).await?;
+        err.flush().iter().for_each(|line| tail.push(line));
+        Ok(Ended {
+            code,
+            out: String::from_utf8_lossy(&out).into_owned(),
+            tail: tail.text(),
+        })
+    }
+
+    /// Starts a program, and gives its input and output as one connection.
+    ///
+    /// # Errors
+    /// [`SshError::Lost`].
+    pub async fn pipe(
+        &self,
+        command: &Command,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, SshError> {
+        let channel = self.channel().await?;
+        let line = command.line(&self.login);
+        channel.exec(true, line).await.map_err(lost)?;
+        Ok(channel.into_stream())
     }
 
     /// Runs a program, or the login shell, at a terminal until it ends.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::guest::Inside;
 use super::meter::Metering;
 use crate::model::{
-    Gap, Inventory, LiveFields, LiveId, LiveMachine, Object, Power, ProviderName, Scope, Token,
+    Gap, Inventory, LiveFields, LiveId, LiveMachine, Object, Part, Power, ProviderName, Scope,
+    Token,
 };
 
 /// Which kind of provider it is like.
@@ -38,7 +39,7 @@ pub(super) struct Cloud {
     /// What was ended and is still listed, until that inventory.
     ghosts: Vec<(Object, u64)>,
     pub images: BTreeSet<String>,
-    pub missing: BTreeSet<String>,
+    pub missing: BTreeSet<Part>,
     /// `None`: it has no end.
     pub free_memory_mib: Option<u64>,
     pub tokens: BTreeMap<Token, LiveId>,
@@ -61,7 +62,10 @@ impl Cloud {
             things: BTreeMap::new(),
             ghosts: Vec::new(),
             images: BTreeSet::new(),
-            missing: BTreeSet::from(["network".to_owned(), "pool".to_owned()]),
+            missing: BTreeSet::from([
+                Part::Pool("metrom".to_owned()),
+                Part::Network("metrom".to_owned()),
+            ]),
             free_memory_mib: None,
             tokens: BTreeMap::new(),
             full: 0,

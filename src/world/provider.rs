@@ -231,8 +231,8 @@ fn perform(
 ) -> Result<Made, ProviderError> {
     let mut site = Site { provider, state };
     match action {
-        ProviderAction::Prepare { missing } => {
-            site.cloud().missing.retain(|part| !missing.contains(part));
+        ProviderAction::Prepare { part } => {
+            site.cloud().missing.remove(part);
         }
         ProviderAction::ProvideImage { image: spec } => {
             if image.is_none() {

@@ -170,8 +170,9 @@ pub async fn prepares_itself(provider: &dyn Actuator) {
     let missing = seen(provider).await.missing;
     assert!(!missing.is_empty(), "it begins with nothing");
     for _ in 0..2 {
-        let missing = missing.clone();
-        done(provider, ProviderAction::Prepare { missing }).await;
+        for part in missing.clone() {
+            done(provider, ProviderAction::Prepare { part }).await;
+        }
         assert_eq!(seen(provider).await.missing, BTreeSet::new());
     }
 }

@@ -2,7 +2,7 @@
 
 mod bastion;
 mod docker;
-mod sshd;
+pub mod sshd;
 mod stack;
 mod work;
 

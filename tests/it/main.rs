@@ -10,6 +10,7 @@ mod manifest;
 mod policy;
 mod provider;
 mod reconcile;
+mod remote;
 mod schedule;
 mod source;
 mod store;

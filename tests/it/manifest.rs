@@ -6,6 +6,7 @@ mod bad_input;
 mod cases;
 mod cloud;
 mod compose;
+mod host;
 mod load;
 mod place;
 mod price;

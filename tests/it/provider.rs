@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use metrom::manifest::schema::ProviderSpec;
-use metrom::model::{Boot, LiveId, Power, ProviderAction, ProviderName};
+use metrom::model::{Boot, LiveId, Part, Power, ProviderAction, ProviderName};
 use metrom::port::{
     Actuator, ImageFiles, Observer, ProviderError, Providers, Seed, SeedError, SeedMaker,
     SeedRequest,
@@ -57,6 +57,8 @@ fn bed(node: &str, path: Option<&str>) -> Bed {
     let config = LibvirtConfig {
         provider: ProviderName::parse("lab").unwrap(),
         uri: format!("test://{}", file.display()),
+        door: None,
+        bastion: None,
         accelerator: Accelerator::Auto,
         pool: PoolConfig {
             name: "metrom".into(),
@@ -162,8 +164,8 @@ async fn a_pool_that_is_neither_there_nor_declared_with_a_path_is_a_gap_with_a_n
         reasons.iter().any(|r| r.contains("declare `pool.path`")),
         "{reasons:?}"
     );
-    let missing = inventory.missing;
-    let error = contract::fails(&bed.provider, ProviderAction::Prepare { missing }).await;
+    let part = Part::Pool("metrom".to_owned());
+    let error = contract::fails(&bed.provider, ProviderAction::Prepare { part }).await;
     assert!(error.to_string().contains("`pool.path`"), "{error}");
 }
 
@@ -172,6 +174,8 @@ async fn a_host_that_cannot_be_reached_is_one_gap_and_no_objects() {
     let config = LibvirtConfig {
         provider: ProviderName::parse("lab").unwrap(),
         uri: "qemu+unix:///system?socket=/nonexistent/sock".into(),
+        door: None,
+        bastion: None,
         accelerator: Accelerator::Auto,
         pool: PoolConfig {
             name: "metrom".into(),

@@ -1,8 +1,8 @@
 //! The core from outside: golden plans, worlds with faults, the loop on a clock of its own.
 
 mod architecture;
-mod budget;
 mod begun;
+mod budget;
 mod declared;
 mod drift;
 mod golden;

@@ -2,6 +2,7 @@
 //!
 //! Values by precedence: environment, template, defaults of the repository, built-in ones.
 
+mod host;
 mod machine;
 mod place;
 mod placement;
@@ -70,6 +71,7 @@ pub(super) fn environments(
     folders: &mut Folders<'_>,
     findings: &mut Findings,
 ) -> Resolved {
+    host::look_at_hosts(tables, findings);
     place::look_at_clouds(tables, findings);
     price::look_at_money(tables, findings);
     let images = tables.images.iter();

@@ -47,6 +47,7 @@ impl From<Bastion> for crate::model::Bastion {
             user,
             key: key.map(Into::into),
             host_key,
+            through: None,
         }
     }
 }

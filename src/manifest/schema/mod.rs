@@ -33,7 +33,7 @@ pub use cloud::{
 pub use environment::{
     ComposeFile, EnvironmentSpec, ParameterValue, ProjectSpec, SourceName, SourceRepository,
 };
-pub use host::{Accelerator, Forward, HostSpec, Network, Pool};
+pub use host::{Accelerator, Forward, HostSpec, HostSsh, Install, Network, Packages, Pool};
 pub use idle::{Idle, IdleTime};
 pub use image::{Boot, Build, ImageSpec};
 pub use json::json_schemas;

@@ -114,8 +114,8 @@ impl Aws {
         let link = self.link().await?;
         let patience = self.stop_patience;
         match action {
-            // Whatever is missing is found out anew: the list in the plan is for people.
-            ProviderAction::Prepare { missing: _ } => network::prepare(link).await?,
+            // There is one part, and what it lacks is found out anew.
+            ProviderAction::Prepare { part: _ } => network::prepare(link).await?,
             ProviderAction::ProvideImage { image } => return Err(image::not_brought(image)),
             ProviderAction::CreateVolume {
                 spec,

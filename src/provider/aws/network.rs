@@ -10,6 +10,7 @@ use super::fault::Fault;
 use super::link::{Link, filter};
 use super::tag::{self, PROVIDER};
 use super::wait::{self, SHOWN, until};
+use crate::model::Part;
 
 const SSH: i32 = 22;
 
@@ -69,7 +70,7 @@ pub async fn groups(link: &Link, site: &Site) -> Result<Vec<String>, Fault> {
 }
 
 /// What is declared of the network and not there yet: our own group, or one of its rules.
-pub async fn missing(link: &Link) -> Result<BTreeSet<String>, Fault> {
+pub async fn missing(link: &Link) -> Result<BTreeSet<Part>, Fault> {
     if !link.config.security_groups.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -81,7 +82,7 @@ pub async fn missing(link: &Link) -> Result<BTreeSet<String>, Fault> {
     Ok(if is_there {
         BTreeSet::new()
     } else {
-        BTreeSet::from([what(link)])
+        BTreeSet::from([Part::SecurityGroup(name(link))])
     })
 }
 
@@ -159,7 +160,7 @@ fn name(link: &Link) -> String {
 }
 
 fn what(link: &Link) -> String {
-    format!("security group {}", name(link))
+    Part::SecurityGroup(name(link)).to_string()
 }
 
 fn declared(link: &Link) -> Result<BTreeSet<Cidr>, Fault> {

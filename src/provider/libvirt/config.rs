@@ -1,15 +1,32 @@
 //! A libvirt host, as declared.
 
-use super::{Accelerator, Forward, Subnet};
-use crate::model::ProviderName;
+use std::sync::Arc;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::{Accelerator, Door, Forward, Subnet};
+use crate::model::{Bastion, ProviderName};
+
+#[derive(Clone)]
 pub struct LibvirtConfig {
     pub provider: ProviderName,
     pub uri: String,
+    /// What is opened before each use of the connection; `None`: nothing has to be.
+    pub door: Option<Arc<dyn Door>>,
+    /// Through which machines are reached; `None`: directly.
+    pub bastion: Option<Bastion>,
     pub accelerator: Accelerator,
     pub pool: PoolConfig,
     pub network: NetworkConfig,
+}
+
+impl LibvirtConfig {
+    /// What stays the same of the connection: behind a door, the socket is another one every time.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.bastion {
+            None => self.uri.clone(),
+            Some(host) => format!("{}:{} {}", host.address, host.port, host.host_key),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

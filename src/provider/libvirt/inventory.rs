@@ -20,7 +20,7 @@ use super::storage::{self, MIB};
 use super::xml::Node;
 use super::{disk, kvm, leases};
 use crate::model::{
-    Gap, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Power, Scope,
+    Gap, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Part, Power, Scope,
 };
 
 /// Looks at everything. What cannot be seen is a gap; an error is a host that cannot be asked.
@@ -153,7 +153,7 @@ impl Look<'_> {
             is_finished: true, // a domain is made with its disks
             is_protected: None,
             is_spot: false,
-            bastion: None,
+            bastion: self.config.bastion.clone(),
         }
     }
 
@@ -199,8 +199,10 @@ impl Look<'_> {
         let network = &self.config.network;
         match prepare::network_standing(self.conn, network)? {
             Standing::Active => {}
-            Standing::Inactive => self.missing("network", &network.name),
-            Standing::Absent if network.subnet.is_some() => self.missing("network", &network.name),
+            Standing::Inactive => self.missing(Part::Network(network.name.clone())),
+            Standing::Absent if network.subnet.is_some() => {
+                self.missing(Part::Network(network.name.clone()));
+            }
             Standing::Absent => {
                 let name = &network.name;
                 self.inventory.gaps.push(self.gap_of(format!(
@@ -222,7 +224,7 @@ impl Look<'_> {
             }
         };
         if pool.path.is_some() {
-            self.missing("pool", &pool.name);
+            self.missing(Part::Pool(pool.name.clone()));
         }
         // Volumes of these machines may lie in there: nothing is decided without seeing them.
         let has_machines = self.inventory.objects.iter().any(|o| o.stamp.is_some());
@@ -279,8 +281,8 @@ impl Look<'_> {
         }))
     }
 
-    fn missing(&mut self, kind: &str, name: &str) {
-        self.inventory.missing.insert(format!("{kind} {name}"));
+    fn missing(&mut self, part: Part) {
+        self.inventory.missing.insert(part);
     }
 
     fn gap(&mut self, what: String, fault: Fault) {

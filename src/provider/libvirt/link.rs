@@ -4,12 +4,13 @@
 //! come back in time is given up together with its thread, and the next one gets a new thread and
 //! a new connection: a daemon that hangs holds up nobody for longer than the named limit.
 
-use std::sync::{Once, mpsc};
+use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, oneshot, watch};
 use virt::connect::Connect;
 
+use super::super::Door;
 use super::fault::Fault;
 use crate::model::ProviderName;
 use crate::port::ProviderError;
@@ -26,6 +27,8 @@ type Job = Box<dyn FnOnce(&mut Held) + Send>;
 pub struct Link {
     provider: ProviderName,
     uri: String,
+    /// Opened before each job; `None`: libvirt opens its connection by itself.
+    door: Option<Arc<dyn Door>>,
     /// The thread that jobs are sent to. Locked while a job runs, although that is across an
     /// `.await`: it is the turnstile that lets one job in at a time, in the order of arrival.
     turn: Mutex<Option<mpsc::Sender<Job>>>,
@@ -49,8 +52,15 @@ impl Link {
         Self {
             provider,
             uri,
+            door: None,
             turn: Mutex::new(None),
         }
+    }
+
+    /// With a door on the way.
+    #[must_use]
+    pub fn behind(self, door: Option<Arc<dyn Door>>) -> Self {
+        Self { door, ..self }
     }
 
     /// Runs a job that takes no longer than `limit`; `doing` is in the imperative.
@@ -79,6 +89,10 @@ impl Link {
         job: impl FnOnce(&Connect, &Progress) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, ProviderError> {
         let mut turn = self.turn.lock().await;
+        if let Some(door) = &self.door {
+            let closed = door.open().await.map_err(Fault::Closed);
+            closed.map_err(|fault| fault.explain(&self.provider, doing))?;
+        }
         let (telling, mut told) = watch::channel(0);
         let (ending, mut ended) = oneshot::channel();
         let uri = self.uri.clone();

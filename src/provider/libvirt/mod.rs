@@ -43,9 +43,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use virt::connect::Connect;
 
-use super::Facts;
+use super::{Door, Facts};
 use crate::model::{
-    Beside, ImageSpec, Inventory, LiveId, MachineSpec, Object, ProviderAction, ProviderName,
+    Beside, ImageSpec, Inventory, LiveId, MachineSpec, Object, Part, ProviderAction, ProviderName,
     Reading, Stamp, Subject,
 };
 use crate::port::{Actuator, ImageFiles, Journal, Made, Meter, Observer, ProviderError, SeedMaker};
@@ -86,7 +86,10 @@ impl Libvirt {
     /// Opens nothing yet; the first call does.
     #[must_use]
     pub fn new(config: LibvirtConfig, seeds: Arc<dyn SeedMaker>, facts: Arc<dyn Facts>) -> Self {
-        let link = || Link::new(config.provider.clone(), config.uri.clone());
+        let link = || {
+            let link = Link::new(config.provider.clone(), config.uri.clone());
+            link.behind(config.door.clone())
+        };
         Self {
             link: link(),
             slow: link(),
@@ -116,12 +119,15 @@ impl Libvirt {
         self.link.call(doing, CHANGE, job).await
     }
 
-    async fn prepare(&self) -> Result<(), ProviderError> {
-        self.change("create its pool and network", |conn, config| {
-            prepare::pool(conn, &config.pool)?;
-            prepare::network(conn, &config.network)
-        })
-        .await
+    async fn prepare(&self, part: Part) -> Result<(), ProviderError> {
+        let make = move |conn: &Connect, config: &LibvirtConfig| match part {
+            Part::Pool(_) => prepare::pool(conn, &config.pool),
+            Part::Network(_) => prepare::network(conn, &config.network),
+            Part::Packages(_) | Part::Service(_) | Part::SecurityGroup(_) => {
+                Err(Fault::Refused("libvirt has no such part".to_owned()))
+            }
+        };
+        self.change("prepare itself", make).await
     }
 
     async fn provide_image(
@@ -202,7 +208,7 @@ impl Libvirt {
         };
         let (is_offered, kernel, versions) = self.link.call("ask about KVM", LOOK, ask).await?;
         // Another QEMU may be another answer.
-        let fact = format!("kvm {} {versions}", self.config.uri);
+        let fact = format!("kvm {} {versions}", self.config.place());
         let known = self.facts.recall(&fact).await.unwrap_or_default();
         let known = known.as_deref().and_then(Knowledge::parse);
         match kvm::decide(self.config.accelerator, is_offered, known.as_ref(), kernel) {
@@ -356,8 +362,7 @@ impl Actuator for Libvirt {
         let doing = action.to_string();
         let made = |id| Ok(Made { id: Some(id) });
         match action.clone() {
-            // Whatever is missing is found out anew: the list in the plan is for people.
-            ProviderAction::Prepare { missing: _ } => self.prepare().await?,
+            ProviderAction::Prepare { part } => self.prepare(part).await?,
             ProviderAction::ProvideImage { image: spec } => {
                 let files = image.ok_or_else(|| {
                     let reason = Fault::Refused("its files were not obtained".to_owned());

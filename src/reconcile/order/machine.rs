@@ -89,10 +89,13 @@ impl<'a> Order<'a> {
         if self.observed.missing.is_empty() || !is_needed {
             return After::new();
         }
-        let missing = self.observed.missing.clone();
-        let why = Why::new(Key::Machine, Cause::Missing);
-        let action = ProviderAction::Prepare { missing };
-        After::from([self.on(why, action, Risk::Safe, After::new())])
+        let mut prepared = After::new();
+        for part in self.observed.missing.clone() {
+            let why = Why::new(Key::Machine, Cause::Missing);
+            let action = ProviderAction::Prepare { part };
+            prepared = After::from([self.on(why, action, Risk::Safe, prepared)]);
+        }
+        prepared
     }
 
     pub(super) fn image(&mut self, machine: &Move, prepared: &After) -> After {

@@ -64,6 +64,8 @@ impl Bed {
         LibvirtConfig {
             provider: ProviderName::parse("lab").unwrap(),
             uri: "qemu:///system".into(),
+            door: None,
+            bastion: None,
             accelerator: Accelerator::Auto,
             pool: PoolConfig {
                 name: self.name.clone(),

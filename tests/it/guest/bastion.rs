@@ -91,10 +91,7 @@ async fn a_bastion_that_is_down_is_a_gap_with_a_next_move() {
     bastion.stop();
     let gaps = guest.guests().observe(&target).await.gaps;
     assert_eq!(gaps.len(), 1);
-    for word in [
-        "the bastion does not answer",
-        "look at `bastion` in `network`",
-    ] {
+    for word in ["the bastion does not answer", "look at its `address`"] {
         assert!(gaps[0].reason.contains(word), "{gaps:?}");
     }
 }

@@ -121,6 +121,7 @@ impl Sshd {
             user: user(),
             key: None,
             host_key: self.host_key.clone(),
+            through: None,
         }
     }
 

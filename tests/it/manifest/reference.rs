@@ -71,7 +71,7 @@ fn a_broken_host_stalls_those_on_it_and_says_so_once() {
     assert_eq!(
         lines(&catalog),
         [
-            "hosts/bad.yaml:4:7: `spec.uri` is missing; add `uri: …` (the libvirt connection, such as `qemu:///system`)",
+            "hosts/bad.yaml:4:7: `spec` needs `uri` or `ssh`",
             "hosts/bad.yaml:4:8: there is no field `url` here; did you mean `uri`?",
         ]
     );

@@ -1,0 +1,33 @@
+//! Asks a machine what it is and has.
+
+use std::time::Duration;
+
+use super::RemoteConfig;
+use super::facts::HostFacts;
+use super::words;
+use crate::ssh::{Command, Connections};
+
+/// One short script; a busy machine forks slowly.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// What a machine says of itself.
+///
+/// # Errors
+/// Why it cannot be asked, with the next move, for people.
+pub async fn facts_of(
+    connections: &Connections,
+    config: &RemoteConfig,
+) -> Result<HostFacts, String> {
+    let host = &config.host;
+    let said = |error| words::of(host, error);
+    let session = connections.host(host).await.map_err(said)?;
+    let script = Command::script(include_str!("scripts/facts.sh"));
+    let script = script.arg(config.pool_path.as_str()).as_root();
+    let answer = session.ask(&script, WITHIN).await.map_err(said)?;
+    if answer.code != 0 {
+        let output = answer.tail;
+        return Err(words::of_root(host, &output)
+            .unwrap_or_else(|| format!("it does not tell what it is: {output}")));
+    }
+    HostFacts::parse(&answer.out)
+}
