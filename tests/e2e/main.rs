@@ -4,6 +4,8 @@
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "libvirt")]
+mod bare;
+#[cfg(feature = "libvirt")]
 mod boot_sector;
 #[cfg(all(feature = "aws", feature = "libvirt"))]
 mod cloud;
