@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::observe::Inventories;
 use super::place::{Room, Roots, choose};
+use super::prefer::Ranked;
 use super::tick::Tick;
 use super::view::Viewer;
 use crate::manifest::{Catalog, Places};
@@ -36,7 +37,8 @@ impl Viewer {
             let memos = self.notes.memos(env).await.unwrap_or_default();
             let intents = self.notes.intents(env).await.unwrap_or_default();
             let roots = self.roots(inventories, (owner, env), &intents, &memos);
-            let choice = choose(places, &roots, memos.placing.as_ref(), &room, at);
+            let ranked = Ranked::new(places, &catalog.providers);
+            let choice = choose(&ranked, &roots, memos.placing.as_ref(), &room, at);
             if choice.unplaced.is_none() {
                 room.take(places.at(Some(&choice.at)));
             }
@@ -62,7 +64,8 @@ impl Viewer {
         }
         let room = Room::of(&tick.inventories, catalog.owner()?);
         let placing = memos.placing.as_ref();
-        Some(choose(places, roots, placing, &room, tick.at))
+        let ranked = Ranked::new(places, &catalog.providers);
+        Some(choose(&ranked, roots, placing, &room, tick.at))
     }
 
     /// Where an environment lives or may live.

@@ -103,6 +103,36 @@ fn what_is_wrong_with_places_is_named_where_it_is() {
 }
 
 #[test]
+fn prices_that_cannot_be_compared_are_a_warning() {
+    let priced = |host: &str, currency: &str| {
+        let prices = format!("prices: {{cpuHour: 0.01 {currency}}}");
+        host.replace("'}", &format!("', {prices}}}"))
+    };
+    let with = |currency: &str, placement: &str| {
+        let repo = Repo::small()
+            .with("hosts/lab.yaml", priced(HOST, "EUR"))
+            .with(
+                "hosts/idc.yaml",
+                priced(&HOST.replace("lab", "idc"), currency),
+            );
+        let spec = format!("{{template: web, placement: {placement}}}");
+        repo.with("environments/dev.yaml", environment("dev", &spec))
+    };
+    let by_price = "{among: [idc, lab], prefer: price}";
+    let catalog = with("USD", by_price).load();
+    assert_eq!(
+        lines(&catalog),
+        [
+            "environments/dev.yaml:4:62: prices in EUR and USD cannot be compared; the first place with room is taken; write the prices of these places in one currency"
+        ]
+    );
+    assert!(!catalog.has_errors());
+    assert_eq!(places(&catalog), ["idc", "lab"]);
+    assert_eq!(lines(&with("EUR", by_price).load()), [""; 0]);
+    assert_eq!(lines(&with("USD", "[idc, lab]").load()), [""; 0]);
+}
+
+#[test]
 fn a_place_takes_only_what_it_is_for() {
     let only = |only: &str| {
         let host = HOST.replace("lab", "idc");
