@@ -38,6 +38,33 @@ impl Places {
         chosen.unwrap_or(&self.machines[0])
     }
 
+    /// As it is written, for people: `lab, far (by price)`, `far running, lab stopped`.
+    pub(in super::super) fn told(&self) -> String {
+        let state = |is_stopped| if is_stopped { "stopped" } else { "running" };
+        let has_states = !self.elsewhere.is_empty() || self.is_stopped;
+        let here = self.machines.iter().map(|machine| match has_states {
+            true => format!("{} {}", machine.provider, state(self.is_stopped)),
+            false => machine.provider.to_string(),
+        });
+        let elsewhere = self.elsewhere.iter().map(|(place, there)| match there {
+            Elsewhere::Stopped => format!("{place} stopped"),
+            Elsewhere::Absent => format!("{place} absent"),
+        });
+        let mut told = here.chain(elsewhere).collect::<Vec<_>>().join(", ");
+        if self.prefer == Prefer::Price {
+            told.push_str(" (by price)");
+        }
+        if self.has_own_data {
+            told.push_str(" (data of its own)");
+        }
+        told
+    }
+
+    /// Whether there is more to say of it than where its machine is.
+    pub(in super::super) fn are_worth_telling(&self) -> bool {
+        self.machines.len() > 1 || !self.elsewhere.is_empty() || self.is_stopped
+    }
+
     /// Whether more than one is named.
     #[must_use]
     pub fn are_several(&self) -> bool {
