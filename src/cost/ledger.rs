@@ -89,6 +89,12 @@ impl Ledger {
         self.lines.get(env)?.ruling.purse
     }
 
+    /// Why an environment sleeps until the month ends, whatever a person wishes.
+    #[must_use]
+    pub fn spent(&self, env: &EnvName) -> Option<&str> {
+        self.lines.get(env)?.ruling.spent.as_deref()
+    }
+
     /// When the answer of a budget changes by itself, beside what [`Self::purse`] says.
     #[must_use]
     pub fn until(&self, env: &EnvName) -> Option<Timestamp> {
