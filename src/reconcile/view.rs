@@ -18,7 +18,9 @@ use super::tick::{References, Tick};
 use crate::manifest::Catalog;
 use crate::manifest::schema::ProviderSpec;
 use crate::model::{EnvName, Inventory, OwnerName, ProviderName, Revision, Timestamp};
-use crate::port::{GuestObserver, Observers, Refs, Source, SourceError, StoreError};
+use crate::port::{
+    GuestObserver, NoCarrier, Observers, Refs, Routes, Source, SourceError, StoreError,
+};
 
 /// Looks at environments and plans, with ports that can only read.
 pub struct Viewer {
@@ -27,6 +29,7 @@ pub struct Viewer {
     providers: Arc<dyn Observers>,
     pub(super) guests: Arc<dyn GuestObserver>,
     pub(super) notes: Arc<dyn Notes>,
+    pub(super) routes: Arc<dyn Routes>,
     pub(super) library: Arc<Library>,
 }
 
@@ -66,8 +69,16 @@ impl Viewer {
             providers,
             guests,
             notes,
+            routes: Arc::new(NoCarrier),
             library: Arc::default(),
         }
+    }
+
+    /// With what tells between which places data can be carried, instead of nothing that can.
+    #[must_use]
+    pub fn carrying_by(mut self, routes: Arc<dyn Routes>) -> Self {
+        self.routes = routes;
+        self
     }
 
     /// With what others have read and rendered, and who share what this one does.

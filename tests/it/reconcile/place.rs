@@ -1,9 +1,11 @@
 //! Which of several places an environment is given, that it stays there, and what happens when a place
 //! has no room.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrom::model::{EnvName, LiveFields, Power, ProviderName, Trigger};
+use metrom::port::{NoRoute, Routes};
 use metrom::reconcile::place::PASSED_OVER;
 use metrom::reconcile::{End, SyncReport};
 use metrom::world::declare::{Declared, Environment};
@@ -412,6 +414,50 @@ fn data_that_would_have_to_be_carried_holds_it_where_it_is() {
         assert!(reasons(&report).contains(words), "{}", reasons(&report));
         assert_eq!(power_at(&world, &lab()), Some(Power::Running));
         assert_eq!(power_at(&world, &far()), None);
+    }
+}
+
+/// Can carry, or says why not; nobody asks it to.
+struct Ferry(Option<NoRoute>);
+
+impl Routes for Ferry {
+    fn can_carry(&self, from: &ProviderName, to: &ProviderName) -> Result<(), NoRoute> {
+        assert_eq!((from, to), (&lab(), &far()));
+        self.0.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[test]
+fn what_the_carrier_says_is_in_the_plan_and_nothing_empty_is_made_beside_the_data() {
+    let no_route = NoRoute::Between {
+        from: lab(),
+        to: far(),
+        reason: "far takes no volumes from outside".to_owned(),
+    };
+    for (answer, words) in [
+        (
+            Some(no_route),
+            "its data is on lab, and nothing can be carried from lab to far: far takes no \
+             volumes from outside; write `state: running` for lab",
+        ),
+        (
+            None,
+            "its data is on lab, and it has not been carried to far; write `state: running` for lab",
+        ),
+    ] {
+        let world = world(&carried("running", "absent"));
+        apply(&world);
+        let up = "placement: [{name: lab, state: stopped}, {name: far, state: running}]";
+        let mut wanted = carried("stopped", "running");
+        wanted.environments.get_mut(&shop()).unwrap().stated = Some(up.to_owned());
+        world.push(wanted.commit(1));
+        let reconciler = reconciler(&world).carrying_by(Arc::new(Ferry(answer)));
+        let shop = shop();
+        let reports = world.run(reconciler.apply_until_settled(&shop, Trigger::Poll));
+        let report = reports.unwrap().pop().unwrap();
+        assert!(reasons(&report).contains(words), "{}", reasons(&report));
+        assert_eq!(power_at(&world, &lab()), Some(Power::Running));
+        assert_eq!(volumes(&world, &far(), &shop).len(), 0);
     }
 }
 
