@@ -267,7 +267,8 @@ impl Viewer {
                         allow::declared(&catalog, &rules, memos, is_expired, now)
                     }
                 };
-                let budget = tick.ledger.held(env);
+                let place = desired.provider.as_ref();
+                let budget = place.and_then(|place| tick.ledger.held_at(env, place));
                 let policy = Policy {
                     prune,
                     budget,

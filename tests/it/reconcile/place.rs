@@ -9,7 +9,7 @@ use metrom::port::{NoRoute, Routes};
 use metrom::reconcile::place::PASSED_OVER;
 use metrom::reconcile::{End, SyncReport};
 use metrom::world::declare::{Declared, Environment};
-use metrom::world::{Flavor, World};
+use metrom::world::{Faults, Flavor, World};
 
 use super::time::{apply, lab, plan, reasons, shop};
 use super::worlds::{machines, reconciler, volumes};
@@ -319,6 +319,24 @@ fn prices_of_different_currencies_decide_nothing() {
     let words =
         "it is the first that is named, and has room; prices in EUR and KRW cannot be compared";
     assert_eq!(chosen(&declared), told("lab", words, None));
+}
+
+#[test]
+fn money_is_counted_at_the_chosen_place_also_while_the_repository_cannot_be_read() {
+    let mut wanted = by_price(&["lab", "far"], &[("far", "0.01 EUR")]);
+    let budget = "budget: {month: 0 EUR, over: hold}".to_owned();
+    wanted.fields_of.get_mut(&far()).unwrap().push(budget);
+    let world = world(&wanted);
+    for source in [0, 100] {
+        world.set_faults(Faults {
+            source,
+            ..Faults::default()
+        });
+        let plan = plan(&apply(&world)).clone();
+        assert_eq!(plan.placed.as_ref().unwrap().at, far());
+        assert!(plan.is_empty(), "{plan}");
+        assert!(plan.to_string().contains("budget of far: "), "{plan}");
+    }
 }
 
 /// One that is carried between places, with these states.
