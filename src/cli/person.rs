@@ -13,6 +13,8 @@ use crate::port::{Clock, Store};
 /// An environment that is there, and where to write what a person says of it.
 pub struct Word<'a> {
     pub wiring: Wiring,
+    /// Why it sleeps, whatever a person wishes.
+    pub spent: Option<String>,
     env: &'a EnvName,
     global: &'a Global,
 }
@@ -29,6 +31,7 @@ impl<'a> Word<'a> {
         chosen::environments(&viewer, &tick, std::slice::from_ref(env)).await?;
         Ok(Self {
             wiring,
+            spent: tick.ledger.spent(env).map(str::to_owned),
             env,
             global,
         })

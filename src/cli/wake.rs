@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::Global;
 use super::exit::Exit;
+use super::output::{WARN, paint};
 use super::person::Word;
 use super::system::{SystemClock, account};
 use crate::manifest::schema::Span;
@@ -64,5 +65,8 @@ async fn record(args: &Wished, is_awake: bool, global: &Global) -> Result<Exit> 
     let verb = if is_awake { "wake" } else { "sleep" };
     let what = format!("{verb} until {}", minute(until));
     word.put(&Memo::Wish(wish), what).await?;
+    if let Some(spent) = word.spent.as_ref().filter(|_| is_awake) {
+        anstream::eprintln!("{}: {}: {spent}", paint(WARN, "warning"), args.env);
+    }
     word.bring().await
 }

@@ -12,6 +12,7 @@ use super::life::Life;
 use super::sum::Sum;
 use crate::manifest::schema::{Budget, Over};
 use crate::manifest::{DeclaredBudget, Whose};
+use crate::model::text::minute;
 use crate::model::{
     Amount, Currency, Desired, Digest, EnvName, Key, ProjectName, ProviderName, Purse, Stamp,
     Timestamp,
@@ -131,6 +132,8 @@ pub struct Ruling {
     pub held: Option<String>,
     /// A budget that stops counts it.
     pub purse: Option<Purse>,
+    /// Why it sleeps until the month ends, whatever a person wishes.
+    pub spent: Option<String>,
 }
 
 /// What this month and the next come to, in one currency.
@@ -396,12 +399,15 @@ impl<'a> Review<'a> {
                 let is_stop = budget.budget.over == Over::Stop && account.may_sleep;
                 is_stop && counts(account, &account.provider, budget)
             });
-            let mut stopping = stopping.peekable();
-            let is_counted = stopping.peek().is_some();
-            let first = stopping.filter_map(|(_, spent)| *spent).min();
+            let stopping: Vec<(&DeclaredBudget, Option<Timestamp>)> =
+                stopping.map(|(budget, spent)| (budget, *spent)).collect();
+            let first = stopping.iter().filter_map(|(_, spent)| *spent).min();
+            let is_spent = |spent: &Option<Timestamp>| spent.is_some_and(|at| at <= self.now);
+            let spent = stopping.iter().find(|(_, spent)| is_spent(spent));
             Ruling {
                 held: self.held.get(&account.env).cloned(),
-                purse: is_counted.then(|| self.purse(first)),
+                purse: (!stopping.is_empty()).then(|| self.purse(first)),
+                spent: spent.map(|(budget, _)| self.told_spent(budget)),
             }
         };
         let all = self.accounts.iter();
@@ -416,6 +422,21 @@ impl<'a> Review<'a> {
             },
             Some(_) | None => Purse::Suffices { until: spent },
         }
+    }
+
+    fn told_spent(
+        &self,
+        DeclaredBudget {
+            whose,
+            path,
+            budget,
+        }: &DeclaredBudget,
+    ) -> String {
+        let (month, until) = (cents(budget), minute(self.month.to));
+        format!(
+            "budget of {whose}: {month} are spent, and it sleeps until {until}; raise `budget` in \
+             {path}, or write `protect: true` for what has to run"
+        )
     }
 
     fn standing(&self, at: usize, need: Need, spent: Option<Timestamp>) -> Standing {

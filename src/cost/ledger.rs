@@ -83,10 +83,30 @@ impl Ledger {
         self.lines.get(env)?.ruling.held.clone()
     }
 
+    /// The same at a place: nothing is begun where nobody has counted whether there is money for it.
+    #[must_use]
+    pub fn held_at(&self, env: &EnvName, place: &ProviderName) -> Option<String> {
+        let line = self.lines.get(env).filter(|line| line.provider == *place);
+        match line {
+            Some(line) => line.ruling.held.clone(),
+            None if self.budgets.is_empty() => None,
+            None => Some(format!(
+                "whether budgets suffice for it on {place} is not known yet; the next look counts \
+                 it again"
+            )),
+        }
+    }
+
     /// What is left of the money, for what a budget may put to sleep.
     #[must_use]
     pub fn purse(&self, env: &EnvName) -> Option<Purse> {
         self.lines.get(env)?.ruling.purse
+    }
+
+    /// Why an environment sleeps until the month ends, whatever a person wishes.
+    #[must_use]
+    pub fn spent(&self, env: &EnvName) -> Option<&str> {
+        self.lines.get(env)?.ruling.spent.as_deref()
     }
 
     /// When the answer of a budget changes by itself, beside what [`Self::purse`] says.

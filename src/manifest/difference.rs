@@ -58,8 +58,10 @@ fn difference(before: &Catalog, after: &Catalog, env: &EnvName, now: Timestamp) 
         (Standing::Good, Standing::Absent) => Some(What::Removed),
         (Standing::Good, Standing::Good) if before.agrees_on(env, after) => None,
         (Standing::Good, Standing::Good) => {
-            let values = |catalog| values(catalog, env, now);
-            let changed = changed(&values(before), &values(after));
+            let mut both = [before, after].map(|catalog| values(catalog, env, now));
+            add_places([before, after], env, &mut both);
+            let [before, after] = both;
+            let changed = changed(&before, &after);
             (!changed.is_empty()).then_some(What::Changed(changed))
         }
         (Standing::Broken, _) | (_, Standing::Broken) => Some(What::Unknown),
@@ -79,6 +81,18 @@ fn values(catalog: &Catalog, env: &EnvName, now: Timestamp) -> Values {
         values.insert((Key::Machine, field.to_owned()), value);
     }
     values
+}
+
+/// The places where it may be, where that is more than the place of its machine says.
+fn add_places(catalogs: [&Catalog; 2], env: &EnvName, values: &mut [Values; 2]) {
+    let places = catalogs.map(|catalog| catalog.places(env));
+    if !places.iter().flatten().any(|p| p.are_worth_telling()) {
+        return;
+    }
+    for (places, values) in places.iter().zip(values) {
+        let told = places.map(|places| places.told());
+        values.extend(told.map(|told| ((Key::Machine, "placement".to_owned()), told)));
+    }
 }
 
 /// The declaration without the name of its kind, which the key says as well.

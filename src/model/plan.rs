@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::text::{count, mib};
 use super::{
     Cause, CheckoutSpec, ContainersSpec, Digest, EnvName, FieldChange, GuestSpec, ImageSpec, Key,
-    LiveId, MachineSpec, Part, ProviderName, Revision, StackSpec, Stamp, Token, VolumeSpec, Warm,
+    LiveId, MachineSpec, Money, Part, ProviderName, Revision, StackSpec, Stamp, Token, VolumeSpec,
+    Warm,
 };
 
 /// Everything one sync will do to one environment, and what it will not do and why.
@@ -31,6 +32,8 @@ pub struct Placed {
     pub at: ProviderName,
     /// Why there: what speaks for it, or against the others.
     pub because: String,
+    /// What an hour of running costs there, disks included; only where that decided.
+    pub price_per_hour: Option<Money>,
     /// Why nothing can be made there now, nor at any other place.
     pub unplaced: Option<String>,
 }

@@ -5,6 +5,7 @@
 //! them and knows nothing else. Reading and writing are different traits, so that what only plans
 //! cannot write by mistake: it was never given anything that can.
 
+pub mod carrier;
 pub mod clock;
 pub mod guest;
 pub mod host;
@@ -18,6 +19,7 @@ pub mod seed;
 pub mod source;
 pub mod store;
 
+pub use carrier::{Carrier, NoCarrier, NoRoute, Routes};
 pub use clock::{Clock, Ids};
 pub use guest::{GuestActuator, GuestError, GuestObserver, GuestReport, GuestTarget};
 pub use host::{Observers, Providers};

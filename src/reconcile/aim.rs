@@ -1,5 +1,6 @@
 //! What should be for one environment, what is, and the plan from the one to the other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::allow;
@@ -20,9 +21,9 @@ use super::warm;
 use crate::manifest::{Catalog, Facts, references};
 use crate::model::{
     Announced, Cause, Desired, EnvName, Intent, Memo, MemoKind, Memos, Observed, OwnerName,
-    Phoenix, Placed, Placing, Plan, Pool, Power, Timestamp,
+    Phoenix, Placed, Placing, Plan, Pool, Power, ProviderName, Timestamp,
 };
-use crate::port::{GuestTarget, StoreError};
+use crate::port::{GuestTarget, NoRoute, StoreError};
 use crate::schedule::lifetime;
 
 /// What should be, what is, and how to get there.
@@ -266,10 +267,12 @@ impl Viewer {
                         allow::declared(&catalog, &rules, memos, is_expired, now)
                     }
                 };
-                let budget = tick.ledger.held(env);
+                let place = desired.provider.as_ref();
+                let budget = place.and_then(|place| tick.ledger.held_at(env, place));
                 let policy = Policy {
                     prune,
                     budget,
+                    uncarried: self.uncarried(&desired),
                     ..policy
                 };
                 Some((desired, policy))
@@ -289,6 +292,18 @@ impl Viewer {
                 Some((Arc::new(desired), allow::unwanted(memos, data_volumes)))
             }
         }
+    }
+
+    /// From where its data cannot be carried to where it is to run.
+    fn uncarried(&self, desired: &Desired) -> BTreeMap<ProviderName, NoRoute> {
+        let Some(here) = &desired.provider else {
+            return BTreeMap::new();
+        };
+        let refused = |there: &ProviderName| {
+            let no_route = self.routes.can_carry(there, here).err()?;
+            Some((there.clone(), no_route))
+        };
+        desired.elsewhere.keys().filter_map(refused).collect()
     }
 
     async fn facts(&self, tick: &Tick, catalog: &Catalog, env: &EnvName, memos: &Memos) -> Facts {

@@ -4,15 +4,16 @@
 //! holds what cannot be without it. Nothing here weighs: who wants more to be allowed says so in
 //! the repository or by a command.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::diff::is_made;
 use super::keeper;
 use crate::model::text::{mib, minute};
 use crate::model::{
     Cause, Change, Desired, Digest, Effect, FieldChange, Held, Intent, IntentState, Key, Live,
-    LiveId, Observed, Pool, Power, Risk, Scope, Spec, Strategy, Timestamp,
+    LiveId, Observed, Pool, Power, ProviderName, Risk, Scope, Spec, Strategy, Timestamp,
 };
+use crate::port::NoRoute;
 
 /// The fields of machines and volumes on which their cost hangs.
 const SIZES: [&str; 4] = ["cpus", "memory", "disk", "size"];
@@ -32,6 +33,8 @@ pub struct Policy {
     pub rebirth: Option<String>,
     /// Why what is not there is not made and nothing becomes dearer: a budget does not suffice.
     pub budget: Option<String>,
+    /// From where its data cannot be carried to where it is to run, and why.
+    pub uncarried: BTreeMap<ProviderName, NoRoute>,
     /// Plans from this risk on wait for a person's agreement; `None` when no plan does.
     pub approve: Option<Risk>,
     /// The plan that was agreed to, by [`crate::model::Plan::fingerprint`].
@@ -49,6 +52,7 @@ impl Default for Policy {
             suspended: None,
             rebirth: None,
             budget: None,
+            uncarried: BTreeMap::new(),
             approve: None,
             approved: None,
         }
@@ -339,8 +343,8 @@ impl Gate<'_> {
         })
     }
 
-    /// Of two places with data nobody knows which has the latest, and to carry it from one to the
-    /// other is not possible yet.
+    /// Of two places with data nobody knows which has the latest; nothing runs before it has come
+    /// along, also where it can be carried, for no step does that.
     fn data_uncarried(&self, change: &Change) -> Option<String> {
         let is_started = change.key == Key::Machine && self.desired.waking.is_awake;
         let is_new_volume = matches!(change.key, Key::Volume(_)) && change.cause == Cause::Missing;
@@ -360,9 +364,13 @@ impl Gate<'_> {
                 .contains_key(provider)
                 .then_some(provider)
         })?;
+        let why = match self.policy.uncarried.get(there) {
+            Some(no_route) => no_route.to_string(),
+            None => format!("it has not been carried to {here}"),
+        };
         Some(format!(
-            "its data is on {there}, and Metrom cannot carry data from one place to another yet; \
-             write `state: running` for {there}, or `data: own` for {here} if it needs none of it"
+            "its data is on {there}, and {why}; write `state: running` for {there}, or `data: \
+             own` for {here} if it needs none of it"
         ))
     }
 

@@ -12,7 +12,7 @@ use crate::cost::{
     Account, Calendar, Change, Ledger, Life, MadeFrom, Size, Sum, Tariff, Window, change,
 };
 use crate::manifest::schema::{ProviderSpec, Retain};
-use crate::manifest::{Catalog, DeclaredBudget, Facts, Standing, Whose, render};
+use crate::manifest::{Catalog, DeclaredBudget, Facts, Whose, render};
 use crate::model::{
     Desired, EnvName, LiveFields, Memos, Object, OwnerName, Placed, Pool, Power, ProviderName,
     Spec, Timestamp,
@@ -22,9 +22,11 @@ use crate::model::{
 pub(super) struct Seen<'a> {
     /// The one that counts most first.
     pub catalogs: &'a [Arc<Catalog>],
+    /// Of each environment that is good somewhere, the catalog that decides over it.
+    pub deciding: &'a BTreeMap<EnvName, Arc<Catalog>>,
     pub providers: &'a BTreeMap<ProviderName, ProviderSpec>,
     pub inventories: &'a Inventories,
-    /// Where what lives nowhere yet is to be.
+    /// Where those are to be that may be at several places.
     pub placed: &'a BTreeMap<EnvName, Placed>,
     pub now: Timestamp,
 }
@@ -52,8 +54,8 @@ impl Viewer {
             calendar: Calendar::new(now),
         };
         let mut accounts = Vec::new();
-        let declared = books.declared();
-        for (env, catalog) in &declared {
+        let declared = books.seen.deciding;
+        for (env, catalog) in declared {
             let memos = self.memos_of_cost(inventories, owner, env).await;
             accounts.extend(books.account(catalog, env, &memos));
         }
@@ -81,24 +83,6 @@ impl Viewer {
 }
 
 impl Books<'_> {
-    /// Every environment that is good somewhere, with the catalog that decides over it.
-    fn declared(&self) -> BTreeMap<EnvName, Arc<Catalog>> {
-        let mut found = BTreeMap::new();
-        let newest = self.seen.catalogs.first();
-        for catalog in self.seen.catalogs {
-            for env in catalog.names() {
-                let is_gone = newest.is_some_and(|newest| {
-                    newest.is_complete() && newest.standing(env) == Standing::Absent
-                });
-                let is_good = catalog.standing(env) == Standing::Good;
-                if is_good && !is_gone && !found.contains_key(env) {
-                    found.insert(env.clone(), Arc::clone(catalog));
-                }
-            }
-        }
-        found
-    }
-
     /// The budgets of the newest revision, and of what is not readable there those that were.
     fn budgets(&self) -> Vec<DeclaredBudget> {
         let mut budgets: Vec<DeclaredBudget> = Vec::new();
@@ -174,18 +158,10 @@ impl Books<'_> {
         let last = end.and_then(before).unwrap_or(Timestamp::MAX);
         let facts = Facts {
             born,
-            place: self.place(env),
+            place: self.seen.placed.get(env).map(|placed| placed.at.clone()),
             ..Facts::default()
         };
         render(catalog, env, self.seen.now.min(last), &facts)
-    }
-
-    /// Where it is to be, of several places: where its machine is, or where one will be made.
-    fn place(&self, env: &EnvName) -> Option<ProviderName> {
-        let mut objects = self.seen.inventories.of_environment(self.owner, env);
-        let machine = objects.find(|(object, _)| object.fields.as_machine().is_some());
-        let placed = self.seen.placed.get(env).map(|placed| &placed.at);
-        machine.map(|(_, provider)| provider).or(placed).cloned()
     }
 
     /// What is kept of it at other places: disks that cost, on machines that are off.

@@ -34,6 +34,7 @@ pub mod phoenix;
 pub mod place;
 mod places;
 pub mod plan;
+pub mod prefer;
 pub mod queue;
 pub mod remember;
 pub mod restore;

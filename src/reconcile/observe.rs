@@ -169,6 +169,11 @@ pub fn assemble(
         observed.missing = inventory.missing.clone();
         observed.images = inventory.images.clone();
         observed.free_memory_mib = inventory.free_memory_mib;
+    } else if let Some(target) = target {
+        observed.gaps.push(Gap {
+            scope: Scope::Provider(target.clone()),
+            reason: format!("{target} has not been asked what is there"),
+        });
     }
     let whose = (owner.clone(), env.clone());
     for place in inventories.stamped.get(&whose).into_iter().flatten() {

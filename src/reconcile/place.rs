@@ -1,14 +1,15 @@
 //! Which of several places an environment is given, and why. Pure.
 //!
 //! Where anything of it lives, it stays. What lives nowhere yet gets the first place with room, in the
-//! order that is declared; a place that had none when something was to be made there is passed over
-//! for a while.
+//! order of [`super::prefer`]; a place that had none when something was to be made there is passed
+//! over for a while.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::apply::Outcomes;
 use super::observe::Inventories;
+use super::prefer::Ranked;
 use crate::manifest::{Machine, Places};
 use crate::model::text::{mib, minute};
 use crate::model::{
@@ -168,31 +169,36 @@ pub fn fresh(observed: &Observed, placing: Option<&Placing>) -> BTreeSet<(Provid
 /// The place that an environment is given.
 #[must_use]
 pub fn choose(
-    places: &Places,
+    ranked: &Ranked<'_>,
     roots: &Roots,
     placing: Option<&Placing>,
     room: &Room,
     now: Timestamp,
 ) -> Placed {
+    let places = ranked.places;
     if let Some(placed) = rooted(places, roots) {
         return placed;
     }
     let mut against: Vec<String> = places.barred.iter().map(|(_, why)| why.clone()).collect();
-    for machine in places.in_order() {
+    for candidate in ranked.iter() {
+        let machine = candidate.machine;
         let objection = had_no_room(machine, placing, now).or_else(|| room.objection(machine));
         match objection {
             Some(reason) => against.push(reason),
-            None if against.is_empty() => return at(machine, places.first_because()),
-            None => return at(machine, against.join("; ")),
+            None => {
+                return Placed {
+                    price_per_hour: candidate.price,
+                    ..at(machine, ranked.because(candidate, against))
+                };
+            }
         }
     }
     let reasons = against.join("; ");
-    let first = &places.machines[0];
     Placed {
         unplaced: Some(format!(
             "no place has room: {reasons}; it is made when one has, or name another in `placement`"
         )),
-        ..at(first, reasons)
+        ..at(ranked.first(), reasons)
     }
 }
 
@@ -200,6 +206,7 @@ fn at(machine: &Machine, because: String) -> Placed {
     Placed {
         at: machine.provider.clone(),
         because,
+        price_per_hour: None,
         unplaced: None,
     }
 }

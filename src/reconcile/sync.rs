@@ -20,7 +20,8 @@ use crate::model::{
     ProviderAction, Run, RunId, RunState, StepRecord, Timestamp, Trigger,
 };
 use crate::port::{
-    Clock, GuestActuator, Ids, Images, Lock, Locks, Providers, Refs, Source, Store, StoreError,
+    Clock, GuestActuator, Ids, Images, Lock, Locks, Providers, Refs, Routes, Source, Store,
+    StoreError,
 };
 
 /// Every port, writing ones included.
@@ -136,6 +137,13 @@ impl Reconciler {
     #[must_use]
     pub fn sharing(mut self, library: Arc<Library>) -> Self {
         self.viewer = self.viewer.sharing(library);
+        self
+    }
+
+    /// With what tells between which places data can be carried.
+    #[must_use]
+    pub fn carrying_by(mut self, routes: Arc<dyn Routes>) -> Self {
+        self.viewer = self.viewer.carrying_by(routes);
         self
     }
 

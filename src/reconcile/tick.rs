@@ -25,7 +25,9 @@ pub struct Tick {
     pub owner: Option<OwnerName>,
     /// Whose machines are to go, when that is known.
     pub exodus: Exodus,
-    /// The places of environments that may have one of several and live nowhere yet.
+    /// Of each environment that is good somewhere, the catalog that decides over it.
+    pub(super) deciding: BTreeMap<EnvName, Arc<Catalog>>,
+    /// The places of those that may have one of several.
     pub(super) placed: BTreeMap<EnvName, Placed>,
     /// What everything costs, and how budgets stand.
     pub ledger: Ledger,
@@ -33,10 +35,10 @@ pub struct Tick {
 }
 
 impl Tick {
-    /// Whether that is what the repository says now.
-    pub(super) fn is_head(&self, catalog: &Catalog) -> bool {
-        let head = self.head.as_ref().ok();
-        head.is_some_and(|head| head.revision == catalog.revision)
+    /// Whether that is what decided over an environment when places were given and money counted.
+    pub(super) fn has_decided(&self, env: &EnvName, catalog: &Catalog) -> bool {
+        let deciding = self.deciding.get(env);
+        deciding.is_some_and(|deciding| deciding.revision == catalog.revision)
     }
 }
 

@@ -15,10 +15,12 @@ use super::observe::Inventories;
 use super::plan::Attempt;
 use super::target;
 use super::tick::{References, Tick};
-use crate::manifest::Catalog;
 use crate::manifest::schema::ProviderSpec;
+use crate::manifest::{Catalog, Standing};
 use crate::model::{EnvName, Inventory, OwnerName, ProviderName, Revision, Timestamp};
-use crate::port::{GuestObserver, Observers, Refs, Source, SourceError, StoreError};
+use crate::port::{
+    GuestObserver, NoCarrier, Observers, Refs, Routes, Source, SourceError, StoreError,
+};
 
 /// Looks at environments and plans, with ports that can only read.
 pub struct Viewer {
@@ -27,6 +29,7 @@ pub struct Viewer {
     providers: Arc<dyn Observers>,
     pub(super) guests: Arc<dyn GuestObserver>,
     pub(super) notes: Arc<dyn Notes>,
+    pub(super) routes: Arc<dyn Routes>,
     pub(super) library: Arc<Library>,
 }
 
@@ -39,6 +42,17 @@ pub struct View {
     pub faults: Vec<String>,
     /// What should be and what is; `None` when it is not known what should be: nothing happens.
     pub aim: Option<Aim>,
+}
+
+/// The catalogs that something may be aimed at: the head, and when that is not wholly good, the last
+/// good ones.
+#[derive(Default)]
+struct Counting {
+    /// The one that counts most first.
+    catalogs: Vec<Arc<Catalog>>,
+    /// Of each environment that is good somewhere, the one that decides over it, as
+    /// [`target::verdict`] finds it.
+    deciding: BTreeMap<EnvName, Arc<Catalog>>,
 }
 
 /// What decides over an environment.
@@ -66,8 +80,16 @@ impl Viewer {
             providers,
             guests,
             notes,
+            routes: Arc::new(NoCarrier),
             library: Arc::default(),
         }
+    }
+
+    /// With what tells between which places data can be carried, instead of nothing that can.
+    #[must_use]
+    pub fn carrying_by(mut self, routes: Arc<dyn Routes>) -> Self {
+        self.routes = routes;
+        self
     }
 
     /// With what others have read and rendered, and who share what this one does.
@@ -80,7 +102,7 @@ impl Viewer {
     /// Fetches the repository and asks every provider, all at once.
     pub async fn tick(&self, at: Timestamp) -> Tick {
         let head = self.head().await;
-        let catalogs = self.counting(&head).await;
+        let Counting { catalogs, deciding } = self.counting(&head).await;
         let mut providers = BTreeMap::new();
         for catalog in catalogs.iter().rev() {
             providers.extend(catalog.providers.clone());
@@ -91,15 +113,17 @@ impl Viewer {
             .map(|(name, spec)| self.inventory(name, spec));
         let inventories = Inventories::new(join_all(asked).await);
         self.library.remember(&inventories, at);
-        let (exodus, placed) = match (&head, &owner) {
-            (Ok(catalog), Some(owner)) => (
-                self.exodus(catalog, owner, &inventories, at).await,
-                self.placed(catalog, owner, &inventories, at).await,
-            ),
-            (Err(_), _) | (_, None) => Default::default(),
+        let exodus = match (&head, &owner) {
+            (Ok(catalog), Some(owner)) => self.exodus(catalog, owner, &inventories, at).await,
+            (Err(_), _) | (_, None) => Exodus::default(),
+        };
+        let placed = match &owner {
+            Some(owner) => self.placed(&deciding, owner, &inventories, at).await,
+            None => BTreeMap::new(),
         };
         let seen = Seen {
             catalogs: &catalogs,
+            deciding: &deciding,
             providers: &providers,
             inventories: &inventories,
             placed: &placed,
@@ -113,6 +137,7 @@ impl Viewer {
             providers,
             owner,
             exodus,
+            deciding,
             placed,
             ledger,
             refs: References::default(),
@@ -228,24 +253,41 @@ impl Viewer {
         Ok(self.library.read(&snapshot))
     }
 
-    /// The catalogs that something may be aimed at: the head, and when that is not wholly good,
-    /// the last good ones. The first counts most.
-    async fn counting(&self, head: &Result<Arc<Catalog>, SourceError>) -> Vec<Arc<Catalog>> {
-        let mut catalogs: Vec<Arc<Catalog>> = head.iter().cloned().collect();
-        if head
-            .as_ref()
-            .is_ok_and(|c| c.is_complete() && !c.has_errors())
-        {
-            return catalogs;
+    async fn counting(&self, head: &Result<Arc<Catalog>, SourceError>) -> Counting {
+        let mut counting = Counting::default();
+        if let Ok(head) = head {
+            counting.catalogs.push(head.clone());
+            let is_good = |env: &&EnvName| head.standing(env) == Standing::Good;
+            let good = head.names().filter(is_good);
+            let good = good.map(|env| (env.clone(), head.clone()));
+            counting.deciding.extend(good);
+            if head.is_complete() && !head.has_errors() {
+                return counting;
+            }
         }
-        let mut revisions = BTreeSet::new();
+        let mut revisions = BTreeMap::new();
         for env in self.notes.known_environments().await.unwrap_or_default() {
-            revisions.extend(self.notes.good_revision(&env).await.ok().flatten());
+            if let Some(revision) = self.notes.good_revision(&env).await.ok().flatten() {
+                let envs: &mut Vec<EnvName> = revisions.entry(revision).or_default();
+                envs.push(env);
+            }
         }
-        for revision in revisions {
-            catalogs.extend(self.catalog(&revision).await.ok());
+        for (revision, envs) in revisions {
+            if let Ok(catalog) = self.catalog(&revision).await {
+                let is_gone = |env: &EnvName| {
+                    let head = head.as_ref().ok().filter(|head| head.is_complete());
+                    head.is_some_and(|head| head.standing(env) == Standing::Absent)
+                };
+                for env in envs {
+                    if catalog.standing(&env) == Standing::Good && !is_gone(&env) {
+                        let decides = counting.deciding.entry(env);
+                        decides.or_insert_with(|| catalog.clone());
+                    }
+                }
+                counting.catalogs.push(catalog);
+            }
         }
-        catalogs
+        counting
     }
 
     /// What opens providers for looking.

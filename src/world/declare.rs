@@ -24,6 +24,8 @@ pub struct Declared {
     pub warm: u32,
     /// Other fields of every host, as `name: value`.
     pub host_fields: Vec<String>,
+    /// Other fields of one host, as `name: value`.
+    pub fields_of: BTreeMap<ProviderName, Vec<String>>,
     /// Other files, by path.
     pub files: BTreeMap<String, String>,
 }
@@ -131,7 +133,8 @@ impl Declared {
                 "---\napiVersion: metrom.dev/v1\nkind: Host\nmetadata: {{name: {name}}}\n\
                  spec:\n  uri: \"qemu:///system\"\n"
             );
-            for field in &self.host_fields {
+            let own = self.fields_of.get(name).into_iter().flatten();
+            for field in self.host_fields.iter().chain(own) {
                 let _ = writeln!(text, "  {field}");
             }
         }

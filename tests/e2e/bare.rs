@@ -24,7 +24,8 @@ use std::path::Path;
 use std::process::Command as Program;
 use std::time::Instant;
 
-use metrom::guest::{Chunk, Command, Guests};
+use metrom::guest::Guests;
+use metrom::ssh::{Chunk, Command};
 use metrom::port::GuestError;
 
 use crate::boot_sector::passing_boot_sector;
@@ -248,7 +249,7 @@ fn kvm_is_there_when_it_was_asked_for_and_this_machine_has_it() {
 #[test]
 fn an_account_may_be_there_that_is_not_allowed_anything() {
     let machine = BareMachine::start("idc-7");
-    let other = metrom::guest::Identity::fresh().unwrap();
+    let other = metrom::ssh::Identity::fresh().unwrap();
     machine.admit("clerk", other.public());
     let keys = machine.root("cat /home/clerk/.ssh/authorized_keys");
     assert_eq!(keys.trim(), other.public());

@@ -180,9 +180,11 @@ impl EnvironmentView {
         shown
     }
 
-    /// With what it costs, if anything has a price.
+    /// With what it costs, if anything has a price, and which budget keeps it asleep.
     #[must_use]
     pub fn with_cost(mut self, ledger: &Ledger, env: &EnvName) -> Self {
+        let spent = ledger.spent(env).map(str::to_owned);
+        self.asleep = self.asleep.map(|asleep| spent.unwrap_or(asleep));
         let line = ledger.lines.get(env);
         self.cost = line.map(|line| CostView::from(&line.costs));
         self

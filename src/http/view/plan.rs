@@ -27,6 +27,9 @@ pub struct PlacementView {
     pub provider: String,
     /// Why, for people: what speaks for it, or against the others.
     pub because: String,
+    /// What an hour of running costs there, disks included, with its currency; only where that
+    /// decided.
+    pub price_per_hour: Option<String>,
     /// Why nothing can be made there now, nor at any other place.
     pub unplaced: Option<String>,
 }
@@ -92,11 +95,13 @@ impl From<&Placed> for PlacementView {
         let Placed {
             at,
             because,
+            price_per_hour,
             unplaced,
         } = placed;
         Self {
             provider: at.to_string(),
             because: because.clone(),
+            price_per_hour: price_per_hour.map(|price| price.to_string()),
             unplaced: unplaced.clone(),
         }
     }

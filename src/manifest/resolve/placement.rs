@@ -1,13 +1,14 @@
 //! The places among which an environment is placed, and what it comes to at each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::schema::{
     EnvironmentSpec, Only, Place as Declared, PlaceData, PlaceState, Placement, Prefer, StatedPlace,
 };
+use super::super::yaml::Fault;
 use super::place::Place;
-use super::{Machine, Resolver};
-use crate::model::{Elsewhere, ProviderName};
+use super::{Machine, Resolver, price};
+use crate::model::{Currency, Elsewhere, ProviderName};
 
 /// Where an environment may be, and what is to be of it at other places.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,24 +38,37 @@ impl Places {
         chosen.unwrap_or(&self.machines[0])
     }
 
+    /// As it is written, for people: `lab, far (by price)`, `far running, lab stopped`.
+    pub(in super::super) fn told(&self) -> String {
+        let state = |is_stopped| if is_stopped { "stopped" } else { "running" };
+        let has_states = !self.elsewhere.is_empty() || self.is_stopped;
+        let here = self.machines.iter().map(|machine| match has_states {
+            true => format!("{} {}", machine.provider, state(self.is_stopped)),
+            false => machine.provider.to_string(),
+        });
+        let elsewhere = self.elsewhere.iter().map(|(place, there)| match there {
+            Elsewhere::Stopped => format!("{place} stopped"),
+            Elsewhere::Absent => format!("{place} absent"),
+        });
+        let mut told = here.chain(elsewhere).collect::<Vec<_>>().join(", ");
+        if self.prefer == Prefer::Price {
+            told.push_str(" (by price)");
+        }
+        if self.has_own_data {
+            told.push_str(" (data of its own)");
+        }
+        told
+    }
+
+    /// Whether there is more to say of it than where its machine is.
+    pub(in super::super) fn are_worth_telling(&self) -> bool {
+        self.machines.len() > 1 || !self.elsewhere.is_empty() || self.is_stopped
+    }
+
     /// Whether more than one is named.
     #[must_use]
     pub fn are_several(&self) -> bool {
         self.machines.len() + self.barred.len() > 1
-    }
-
-    /// The preferred first.
-    pub fn in_order(&self) -> impl Iterator<Item = &Machine> {
-        self.machines.iter()
-    }
-
-    /// Why the first of them is that.
-    #[must_use]
-    pub fn first_because(&self) -> String {
-        match self.prefer {
-            Prefer::Order => "it is the first that is named, and has room".to_owned(),
-            Prefer::Price => "it has the lowest price, and room".to_owned(),
-        }
     }
 }
 
@@ -126,13 +140,17 @@ impl<'a> Resolver<'a, '_> {
             let help = "name another place, or change `only` of one of these".to_owned();
             return self.fault(&["spec", "placement"], "not-taken", message, Some(help));
         }
+        let places = places.into_iter().collect::<Option<Vec<_>>>()?;
+        if named.prefer == Prefer::Price {
+            self.warn_of_currencies(&places);
+        }
         Some(Placing {
             prefer: named.prefer,
             elsewhere: named.elsewhere(),
             has_own_data: named.has_own_data(),
             is_stopped: named.is_stopped(),
             barred: reasons,
-            places: places.into_iter().collect::<Option<_>>()?,
+            places,
         })
     }
 
@@ -143,6 +161,30 @@ impl<'a> Resolver<'a, '_> {
         };
         let help = "name another place, or change its `only`".to_owned();
         self.fault(at, "not-taken", reason, Some(help))
+    }
+
+    /// Prices of different currencies say nothing of which is the lowest.
+    fn warn_of_currencies(&mut self, places: &[Place<'_>]) {
+        let currencies: BTreeSet<Currency> = places.iter().flat_map(price::currencies).collect();
+        if currencies.len() < 2 {
+            return;
+        }
+        let message = format!(
+            "prices in {} cannot be compared; the first place with room is taken",
+            price::listed(&currencies)
+        );
+        let fault = Fault {
+            mark: self
+                .document
+                .node
+                .nearest(&["spec", "placement", "prefer"])
+                .mark,
+            code: "uncompared-prices",
+            message,
+            help: Some("write the prices of these places in one currency".to_owned()),
+        };
+        self.findings
+            .warning(&self.document.path, self.document.unit, fault);
     }
 
     fn named_places<'p>(&mut self, placement: &'p Placement) -> Option<Named<'p>> {

@@ -6,6 +6,7 @@ use super::super::finding::Findings;
 use super::super::load::{Declared, Tables};
 use super::super::schema::{Budget, CloudSpec, HostSpec, ProviderSpec};
 use super::super::yaml::Fault;
+use super::place::Place;
 use crate::model::Currency;
 
 /// Says what is wrong with price lists and budgets.
@@ -42,6 +43,17 @@ impl ProviderSpec {
     }
 }
 
+/// The currencies of a place's price list.
+pub(super) fn currencies(place: &Place<'_>) -> BTreeSet<Currency> {
+    let of_host = place.host.and_then(|host| host.spec.as_ref());
+    let of_cloud = place.cloud.and_then(|cloud| cloud.spec.as_ref());
+    match (of_host, of_cloud) {
+        (Some(host), _) => host_currencies(host),
+        (None, Some(cloud)) => cloud_currencies(cloud),
+        (None, None) => BTreeSet::new(),
+    }
+}
+
 fn host_currencies(host: &HostSpec) -> BTreeSet<Currency> {
     let prices = host.prices.iter();
     let prices = prices.flat_map(|p| [p.cpu_hour, p.memory_gib_hour, p.disk_gib_hour]);
@@ -56,7 +68,7 @@ fn cloud_currencies(cloud: &CloudSpec) -> BTreeSet<Currency> {
     all.map(|price| price.currency).collect()
 }
 
-fn listed(currencies: &BTreeSet<Currency>) -> String {
+pub(super) fn listed(currencies: &BTreeSet<Currency>) -> String {
     let words: Vec<&str> = currencies.iter().map(Currency::as_str).collect();
     words.join(" and ")
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use metrom::guest::{Identity, identity};
+use metrom::ssh::{Identity, identity};
 use tempfile::TempDir;
 
 use super::yard;

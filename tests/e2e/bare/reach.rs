@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use metrom::guest::{Guests, Layout, Login};
+use metrom::guest::{Guests, Layout};
 use metrom::model::{EnvName, LiveId, OwnerName};
 use metrom::port::GuestTarget;
 use metrom::secrets::LocalSecrets;
+use metrom::ssh::{Connections, Login};
 
 use super::machine::BareMachine;
 use super::yard;
@@ -64,8 +65,13 @@ impl BareMachine {
             user: "admin".to_owned(),
             port: 22,
         };
+        Guests::reached_by(self.connections(), login, Layout::default())
+    }
+
+    /// Connections of the program, which this machine lets in.
+    pub fn connections(&self) -> Arc<Connections> {
         let secrets = Arc::new(LocalSecrets);
-        Guests::reached_by(self.identity().clone(), secrets, login, Layout::default())
+        Arc::new(Connections::new(self.identity().clone(), secrets))
     }
 
     /// A command that runs a program in the machine as root, whatever its network, its sshd and its

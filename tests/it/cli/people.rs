@@ -1,5 +1,8 @@
 //! What people say beside git, and what they ask about the past.
 
+#[cfg(feature = "libvirt")]
+use metrom::model::Memo;
+
 use super::repository::Repository;
 
 #[cfg(feature = "libvirt")]
@@ -40,6 +43,27 @@ fn asleep_by_a_wish_it_is_not_made_and_resumed_it_still_sleeps() {
     repository.metrom(&["suspend", "shop"]);
     let resumed = repository.metrom(&["resume", "shop"]);
     assert_eq!(resumed.code, 0, "{resumed:?}");
+}
+
+#[cfg(feature = "libvirt")]
+#[test]
+fn who_wakes_what_a_spent_budget_keeps_asleep_is_told_why_and_what_to_do() {
+    let repository = Repository::good();
+    let money = "uri: test:///default\n  prices: {cpuHour: 9 EUR, memoryGibHour: 0 EUR, \
+                 diskGibHour: 0 EUR}\n  budget: {month: 0 EUR, over: stop}";
+    repository.replace("metrom.yaml", "uri: test:///default", money);
+    repository.commit("no money");
+    assert_eq!(repository.metrom(&["plan"]).code, 3, "it is held");
+    repository.remember("shop", &Memo::Born("2020-01-01T00:00:00Z".parse().unwrap()));
+    let woken = repository.metrom(&["wake", "shop"]);
+    let words = "warning: shop: budget of lab: 0.00 EUR are spent, and it sleeps until ";
+    assert!(woken.stderr.contains(words), "{woken:?}");
+    let words = "raise `budget` in metrom.yaml, or write `protect: true`";
+    assert!(woken.stderr.contains(words), "{woken:?}");
+    let described = repository.metrom(&["describe", "shop"]);
+    assert!(described.has_line("asleep", words), "{described:?}");
+    let slept = repository.metrom(&["sleep", "shop"]);
+    assert!(!slept.stderr.contains("warning"), "{slept:?}");
 }
 
 #[cfg(feature = "libvirt")]

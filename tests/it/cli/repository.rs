@@ -5,6 +5,9 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
+use metrom::model::Memo;
+use metrom::port::{Store, StoreError};
+use metrom::store::SqliteStore;
 use tempfile::TempDir;
 
 const SETTINGS: &str = "\
@@ -131,6 +134,19 @@ impl Repository {
     /// Runs the program in the repository.
     pub fn metrom(&self, args: &[&str]) -> Output {
         metrom_in(&self.folder(), args)
+    }
+
+    /// Lets it remember that of an environment.
+    pub fn remember(&self, env: &str, memo: &Memo) {
+        let path = self.root.path().join("state/metrom.db");
+        let written = async {
+            let store = SqliteStore::open(&path).await?;
+            store.put_memo(&env.parse().unwrap(), memo).await?;
+            store.close().await;
+            Ok::<_, StoreError>(())
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(written).unwrap();
     }
 
     /// Starts the program in the repository.

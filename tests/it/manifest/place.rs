@@ -1,7 +1,7 @@
 //! Several places for one environment, and places that do not take every one.
 
-use metrom::manifest::Catalog;
-use metrom::model::Elsewhere;
+use metrom::manifest::{Catalog, What, differences};
+use metrom::model::{Elsewhere, Timestamp};
 
 use super::render::render_at_noon;
 use super::support::{HOST, Repo, environment, lines};
@@ -103,6 +103,36 @@ fn what_is_wrong_with_places_is_named_where_it_is() {
 }
 
 #[test]
+fn prices_that_cannot_be_compared_are_a_warning() {
+    let priced = |host: &str, currency: &str| {
+        let prices = format!("prices: {{cpuHour: 0.01 {currency}}}");
+        host.replace("'}", &format!("', {prices}}}"))
+    };
+    let with = |currency: &str, placement: &str| {
+        let repo = Repo::small()
+            .with("hosts/lab.yaml", priced(HOST, "EUR"))
+            .with(
+                "hosts/idc.yaml",
+                priced(&HOST.replace("lab", "idc"), currency),
+            );
+        let spec = format!("{{template: web, placement: {placement}}}");
+        repo.with("environments/dev.yaml", environment("dev", &spec))
+    };
+    let by_price = "{among: [idc, lab], prefer: price}";
+    let catalog = with("USD", by_price).load();
+    assert_eq!(
+        lines(&catalog),
+        [
+            "environments/dev.yaml:4:62: prices in EUR and USD cannot be compared; the first place with room is taken; write the prices of these places in one currency"
+        ]
+    );
+    assert!(!catalog.has_errors());
+    assert_eq!(places(&catalog), ["idc", "lab"]);
+    assert_eq!(lines(&with("EUR", by_price).load()), [""; 0]);
+    assert_eq!(lines(&with("USD", "[idc, lab]").load()), [""; 0]);
+}
+
+#[test]
 fn a_place_takes_only_what_it_is_for() {
     let only = |only: &str| {
         let host = HOST.replace("lab", "idc");
@@ -133,4 +163,61 @@ fn a_place_takes_only_what_it_is_for() {
             "environments/dev.yaml:4:35: `idc` takes only environments of the project shop; name another place, or change its `only`"
         ]
     );
+}
+
+/// What `metrom diff` tells of another placement.
+fn difference(before: &str, after: &str) -> Vec<String> {
+    let of = |placement: &str| with(&format!("{{template: web, placement: {placement}}}")).load();
+    let found = differences(&of(before), &of(after), Timestamp::UNIX_EPOCH);
+    let Some(What::Changed(fields)) = found.first().map(|found| &found.what) else {
+        assert_eq!(found, []);
+        return Vec::new();
+    };
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let told = fields.iter().map(|field| {
+        let (from, to) = (text(&field.from), text(&field.to));
+        format!("{} {}: {from} > {to}", field.key, field.field)
+    });
+    told.collect()
+}
+
+#[test]
+fn another_list_of_places_is_a_difference() {
+    assert_eq!(
+        difference("lab", "[lab, idc]"),
+        ["machine placement: lab > lab, idc"]
+    );
+    assert_eq!(
+        difference("[lab, idc]", "{among: [lab, idc], prefer: price}"),
+        ["machine placement: lab, idc > lab, idc (by price)"]
+    );
+    assert_eq!(
+        difference("[lab, idc]", "[idc, lab]"),
+        [
+            "volume/data provider: lab > idc",
+            "machine placement: lab, idc > idc, lab",
+            "machine provider: lab > idc",
+        ]
+    );
+    let up = "[{name: lab, state: stopped}, {name: idc, state: running, data: own}]";
+    assert_eq!(
+        difference(
+            "[{name: lab, state: running}, {name: idc, state: absent}]",
+            up
+        ),
+        [
+            "volume/data provider: lab > idc",
+            "machine placement: lab running, idc absent > idc running, lab stopped (data of its own)",
+            "machine provider: lab > idc",
+        ]
+    );
+    // One place says all by itself.
+    assert_eq!(
+        difference("lab", "idc"),
+        [
+            "volume/data provider: lab > idc",
+            "machine provider: lab > idc"
+        ]
+    );
+    assert_eq!(difference("[lab]", "{among: [lab]}"), [""; 0]);
 }

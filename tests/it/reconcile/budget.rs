@@ -276,10 +276,22 @@ fn a_raised_budget_wakes_at_once() {
     world.push(wanted.commit(1));
     apply_at(&world, "2027-01-16T08:00:00Z", "a");
     assert_eq!(power(&world, "a"), Some(Power::Stopped));
+    assert_eq!(
+        spent(&world, "a").unwrap(),
+        "budget of project shop: 1.00 USD are spent, and it sleeps until 2027-02-01 00:00 UTC; \
+         raise `budget` in projects/shop.yaml, or write `protect: true` for what has to run"
+    );
     set_budget(&mut wanted, "{month: 1000 USD, over: stop}");
     world.push(wanted.commit(2));
     apply(&world, "a");
     assert_eq!(power(&world, "a"), Some(Power::Running));
+    assert_eq!(spent(&world, "a"), None);
+}
+
+/// Why it sleeps, whatever anybody wishes.
+fn spent(world: &World, name: &str) -> Option<String> {
+    let tick = world.run(async { reconciler(world).tick().await }).unwrap();
+    tick.ledger.spent(&env(name)).map(str::to_owned)
 }
 
 #[test]

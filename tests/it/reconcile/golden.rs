@@ -166,7 +166,13 @@ fn state(live: &Live, folder: &Path, env: &EnvName) -> (Inventory, GuestReport) 
 
 fn observed(wanted: &Desired, inventory: Inventory, guest: GuestReport) -> metrom::model::Observed {
     let target: Option<&ProviderName> = wanted.provider.as_ref();
-    let inventories = Inventories::new(vec![inventory]);
+    // Where it is to be, there is nothing yet, unless the case says so.
+    let elsewhere = target.filter(|target| **target != inventory.provider);
+    let empty = elsewhere.map(|target| Inventory {
+        gaps: Vec::new(),
+        ..Inventory::unreachable(target.clone(), String::new())
+    });
+    let inventories = Inventories::new([inventory].into_iter().chain(empty).collect());
     let mut observed = assemble(&inventories, &wanted.owner, &wanted.env, target);
     let machine = keeper::machine(wanted, &observed);
     match machine

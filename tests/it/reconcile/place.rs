@@ -1,13 +1,15 @@
 //! Which of several places an environment is given, that it stays there, and what happens when a place
 //! has no room.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrom::model::{EnvName, LiveFields, Power, ProviderName, Trigger};
+use metrom::port::{NoRoute, Routes};
 use metrom::reconcile::place::PASSED_OVER;
 use metrom::reconcile::{End, SyncReport};
 use metrom::world::declare::{Declared, Environment};
-use metrom::world::{Flavor, World};
+use metrom::world::{Faults, Flavor, World};
 
 use super::time::{apply, lab, plan, reasons, shop};
 use super::worlds::{machines, reconciler, volumes};
@@ -209,6 +211,134 @@ fn a_place_that_cannot_be_seen_may_have_it_and_is_waited_for() {
     assert_eq!(places_of(&world, &shop()), [lab()]);
 }
 
+/// One that may be at any of these places, preferably where it is cheapest, with the prices of a cpu
+/// there; the other prices are nothing.
+fn by_price(among: &[&str], cpu_hours: &[(&str, &str)]) -> Declared {
+    let mut declared = declared(&[]);
+    let shop_of = Environment {
+        stated: Some(format!(
+            "placement: {{among: [{}], prefer: price}}",
+            among.join(", ")
+        )),
+        ..Environment::on(&lab())
+    };
+    declared.environments.insert(shop(), shop_of);
+    for (host, price) in cpu_hours {
+        let currency = price.split(' ').next_back().unwrap();
+        let prices = format!(
+            "prices: {{cpuHour: {price}, memoryGibHour: 0 {currency}, diskGibHour: 0 {currency}}}"
+        );
+        let host = ProviderName::parse(host).unwrap();
+        declared.fields_of.insert(host, vec![prices]);
+    }
+    declared
+}
+
+fn chosen(declared: &Declared) -> (String, String, Option<String>) {
+    let placed = look(&world(declared), &shop()).placed.unwrap();
+    let price = placed.price_per_hour.map(|price| price.to_string());
+    (placed.at.to_string(), placed.because, price)
+}
+
+fn told(at: &str, because: &str, price: Option<&str>) -> (String, String, Option<String>) {
+    (at.to_owned(), because.to_owned(), price.map(str::to_owned))
+}
+
+#[test]
+fn by_price_the_cheapest_place_is_taken_and_the_price_is_told() {
+    let declared = by_price(&["lab", "far"], &[("lab", "0.02 EUR"), ("far", "0.01 EUR")]);
+    let words = "it has the lowest price of those with room, 0.02 EUR an hour";
+    assert_eq!(chosen(&declared), told("far", words, Some("0.02 EUR")));
+    let world = world(&declared);
+    apply(&world);
+    assert_eq!(places_of(&world, &shop()), [far()]);
+    // It stays there, whatever becomes cheaper.
+    let cheaper = by_price(
+        &["lab", "far"],
+        &[("lab", "0.001 EUR"), ("far", "0.01 EUR")],
+    );
+    world.push(cheaper.commit(1));
+    let report = apply(&world);
+    assert_eq!(places_of(&world, &shop()), [far()]);
+    assert_eq!(because(&report), "its data is there");
+}
+
+#[test]
+fn by_price_the_cheapest_with_room_is_taken() {
+    let declared = by_price(&["lab", "far"], &[("lab", "0.02 EUR"), ("far", "0.01 EUR")]);
+    let world = world(&declared);
+    world.leave_memory(&far(), Some(512));
+    let placed = look(&world, &shop()).placed.unwrap();
+    assert_eq!(placed.at, lab());
+    assert_eq!(
+        placed.because,
+        "far is 512 MiB of memory short; it has the lowest price of those with room, 0.04 EUR an hour"
+    );
+}
+
+#[test]
+fn what_costs_the_same_keeps_its_order() {
+    for among in [["lab", "far"], ["far", "lab"]] {
+        let declared = by_price(&among, &[("lab", "0.01 EUR"), ("far", "0.010 EUR")]);
+        assert_eq!(chosen(&declared).0, among[0]);
+    }
+}
+
+#[test]
+fn a_place_without_a_price_comes_last_and_the_plan_says_so() {
+    let declared = by_price(&["far", "lab"], &[("lab", "7 EUR")]);
+    let words = "it has the lowest price of those with room, 14 EUR an hour; no price is declared for `far`";
+    assert_eq!(chosen(&declared), told("lab", words, Some("14 EUR")));
+    let mut partly = declared;
+    let prices = vec!["prices: {cpuHour: 0.01 EUR}".to_owned()];
+    partly.fields_of.insert(far(), prices);
+    let words = "it has the lowest price of those with room, 14 EUR an hour; only some prices are declared for `far`";
+    assert_eq!(chosen(&partly), told("lab", words, Some("14 EUR")));
+    let world = world(&partly);
+    world.leave_memory(&lab(), Some(0));
+    let placed = look(&world, &shop()).placed.unwrap();
+    assert_eq!((placed.at, placed.price_per_hour), (far(), None));
+    assert_eq!(
+        placed.because,
+        "lab is 1 GiB of memory short; only some prices are declared for `far`"
+    );
+}
+
+#[test]
+fn without_any_price_the_order_in_which_they_are_named_counts() {
+    let words = "it is the first that is named, and has room; no price is declared for `far`; no price is declared for `lab`";
+    assert_eq!(
+        chosen(&by_price(&["far", "lab"], &[])),
+        told("far", words, None)
+    );
+}
+
+#[test]
+fn prices_of_different_currencies_decide_nothing() {
+    let declared = by_price(&["lab", "far"], &[("lab", "9 KRW"), ("far", "0.01 EUR")]);
+    let words =
+        "it is the first that is named, and has room; prices in EUR and KRW cannot be compared";
+    assert_eq!(chosen(&declared), told("lab", words, None));
+}
+
+#[test]
+fn money_is_counted_at_the_chosen_place_also_while_the_repository_cannot_be_read() {
+    let mut wanted = by_price(&["lab", "far"], &[("far", "0.01 EUR")]);
+    let budget = "budget: {month: 0 EUR, over: hold}".to_owned();
+    wanted.fields_of.get_mut(&far()).unwrap().push(budget);
+    let world = world(&wanted);
+    for source in [0, 100] {
+        world.set_faults(Faults {
+            source,
+            ..Faults::default()
+        });
+        let plan = plan(&apply(&world)).clone();
+        assert_eq!(plan.placed.as_ref().unwrap().at, far());
+        assert!(plan.is_empty(), "{plan}");
+        assert!(plan.to_string().contains("budget of far: "), "{plan}");
+    }
+}
+
 /// One that is carried between places, with these states.
 fn carried(at_lab: &str, at_far: &str) -> Declared {
     let mut declared = declared(&[]);
@@ -302,6 +432,50 @@ fn data_that_would_have_to_be_carried_holds_it_where_it_is() {
         assert!(reasons(&report).contains(words), "{}", reasons(&report));
         assert_eq!(power_at(&world, &lab()), Some(Power::Running));
         assert_eq!(power_at(&world, &far()), None);
+    }
+}
+
+/// Can carry, or says why not; nobody asks it to.
+struct Ferry(Option<NoRoute>);
+
+impl Routes for Ferry {
+    fn can_carry(&self, from: &ProviderName, to: &ProviderName) -> Result<(), NoRoute> {
+        assert_eq!((from, to), (&lab(), &far()));
+        self.0.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[test]
+fn what_the_carrier_says_is_in_the_plan_and_nothing_empty_is_made_beside_the_data() {
+    let no_route = NoRoute::Between {
+        from: lab(),
+        to: far(),
+        reason: "far takes no volumes from outside".to_owned(),
+    };
+    for (answer, words) in [
+        (
+            Some(no_route),
+            "its data is on lab, and nothing can be carried from lab to far: far takes no \
+             volumes from outside; write `state: running` for lab",
+        ),
+        (
+            None,
+            "its data is on lab, and it has not been carried to far; write `state: running` for lab",
+        ),
+    ] {
+        let world = world(&carried("running", "absent"));
+        apply(&world);
+        let up = "placement: [{name: lab, state: stopped}, {name: far, state: running}]";
+        let mut wanted = carried("stopped", "running");
+        wanted.environments.get_mut(&shop()).unwrap().stated = Some(up.to_owned());
+        world.push(wanted.commit(1));
+        let reconciler = reconciler(&world).carrying_by(Arc::new(Ferry(answer)));
+        let shop = shop();
+        let reports = world.run(reconciler.apply_until_settled(&shop, Trigger::Poll));
+        let report = reports.unwrap().pop().unwrap();
+        assert!(reasons(&report).contains(words), "{}", reasons(&report));
+        assert_eq!(power_at(&world, &lab()), Some(Power::Running));
+        assert_eq!(volumes(&world, &far(), &shop).len(), 0);
     }
 }
 

@@ -4,6 +4,7 @@
 //! nothing foreign touched. `METROM_SEEDS=n` runs more seeds, `METROM_SEED=n` one of them again.
 
 mod check;
+mod money;
 mod story;
 
 use std::sync::Arc;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use metrom::model::{EnvName, Key, LiveId, Object, Power, ProviderName};
+use metrom::cost::{Ledger, Line, Ruling};
+use metrom::model::{EnvName, Key, LiveId, Object, Power, ProviderName, Purse};
 use metrom::port::Store;
 use metrom::reconcile::place::PASSED_OVER;
 use metrom::reconcile::{Attempt, End, Reconciler, SyncReport};
@@ -26,7 +27,12 @@ const UNSURE: Duration = Duration::from_secs(600);
 
 impl Story {
     /// Whether it should run, as far as that is sure: not within the last minutes before now.
-    fn is_awake(&self, env: &EnvName, declared: &Environment) -> Option<bool> {
+    fn is_awake(&self, env: &EnvName, declared: &Environment, ledger: &Ledger) -> Option<bool> {
+        if let Some(Purse::Spent { .. }) = ledger.purse(env) {
+            let before = self.world.now().checked_sub(UNSURE).unwrap();
+            let mut spent = ledger.budgets.iter().filter_map(|budget| budget.spent);
+            return spent.all(|spent| spent < before).then_some(false);
+        }
         let memos = self
             .world
             .run(async { Store::memos(&self.world, env).await });
@@ -141,15 +147,47 @@ impl Story {
                 return Err(format!("the data of {env} was lost"));
             }
         }
-        self.check_pool()?;
-        let checked = self.names.iter().map(|env| self.check_environment(env));
+        let tick = self.world.run(async { reconciler.tick().await });
+        let ledger = tick.ok_or("died while looking")?.ledger;
+        self.check_money(&ledger)?;
+        self.check_pool(&ledger)?;
+        let names = self.names.iter();
+        let checked = names.map(|env| self.check_environment(env, &ledger));
         checked
             .collect::<Result<(), String>>()
             .map_err(|reason| format!("{reason}\n{}", plans.concat()))
     }
 
+    /// What has no price is never held or asleep for money; without money nothing was ever made.
+    fn check_money(&self, ledger: &Ledger) -> Result<(), String> {
+        let is_free = |host: &ProviderName| {
+            let fields = self.declared.fields_of.get(host).into_iter().flatten();
+            !fields.clone().any(|field| field.starts_with("budget"))
+        };
+        if self.hosts.iter().all(is_free) {
+            let ruled = |(_, line): &(_, &Line)| line.ruling != Ruling::default();
+            if let Some((env, line)) = ledger.lines.iter().find(ruled) {
+                return Err(format!(
+                    "{env} is ruled without a budget: {:?}",
+                    line.ruling
+                ));
+            }
+        }
+        let Some(poor) = &self.money.poor else {
+            return Ok(());
+        };
+        let made = self.world.objects(poor).into_iter().find(|object| {
+            let stamp = object.stamp.as_ref();
+            stamp.is_some_and(|stamp| stamp.key == Key::Machine)
+        });
+        match made {
+            None => Ok(()),
+            Some(made) => Err(format!("{} was made without money", made.id)),
+        }
+    }
+
     /// So many machines are made ahead as are declared, and every one stands still without data.
-    fn check_pool(&self) -> Result<(), String> {
+    fn check_pool(&self, ledger: &Ledger) -> Result<(), String> {
         for number in 1..=MOST_WARM {
             let env = EnvName::parse(&format!("warm-web-{number}")).unwrap();
             let there = self.hosts.iter();
@@ -159,7 +197,11 @@ impl Story {
                 machine.power == Power::Paused && machine.volumes.is_empty()
             };
             let wanted = usize::from(number <= self.declared.warm);
-            if there.len() != wanted || !there.iter().all(is_still) {
+            let is_right = match ledger.held(&env) {
+                Some(_) => there.len() <= wanted,
+                None => there.len() == wanted,
+            };
+            if !is_right || !there.iter().all(is_still) {
                 return Err(format!("{env} is not as declared: {there:?}"));
             }
         }
@@ -190,7 +232,7 @@ impl Story {
         text
     }
 
-    fn check_environment(&self, env: &EnvName) -> Result<(), String> {
+    fn check_environment(&self, env: &EnvName, ledger: &Ledger) -> Result<(), String> {
         let everywhere = |find: fn(&World, &ProviderName, &EnvName) -> Vec<Object>| {
             let found = self
                 .hosts
@@ -223,7 +265,7 @@ impl Story {
             // Moving data is a person's decision: held, and whatever is there stays.
             return Ok(());
         }
-        let is_awake = match self.is_awake(env, declared) {
+        let is_awake = match self.is_awake(env, declared, ledger) {
             Some(is_awake) => is_awake,
             None => return Ok(()),
         };
@@ -235,8 +277,10 @@ impl Story {
             let is_asleep = machines.iter().all(is_off);
             return is_asleep.then_some(()).ok_or(format!("{env} should sleep"));
         }
+        let is_held = ledger.held(env).is_some();
         let [machine] = machines.as_slice() else {
-            let is_unmade = machines.is_empty() && (!is_awake || lifetime(declared).is_some());
+            let may_wait = !is_awake || is_held || lifetime(declared).is_some();
+            let is_unmade = machines.is_empty() && may_wait;
             return match is_unmade {
                 true => Ok(()),
                 false => Err(format!("{env} has {} machines", machines.len())),
@@ -251,12 +295,13 @@ impl Story {
             };
         }
         let live = machine.fields.as_machine().expect("claims the machine");
-        let is_right = live.power == Power::Running
-            && (live.cpus, live.memory_mib) == (declared.cpus, declared.memory_mib)
+        let is_as_declared = (live.cpus, live.memory_mib) == (declared.cpus, declared.memory_mib)
             && live
                 .image
                 .as_ref()
                 .is_some_and(|image| image.starts_with(declared.image));
+        // Without money what is there stays as it is, wholly where something of it is dearer.
+        let is_right = live.power == Power::Running && (is_as_declared || is_held);
         if !is_right {
             return Err(format!("the machine of {env} is not as declared: {live:?}"));
         }

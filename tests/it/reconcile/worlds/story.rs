@@ -18,6 +18,7 @@ use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 
 use super::super::declared::{is_reborn, lifetime, timing, update};
+use super::money::Money;
 use super::{MOST_WARM, reconciler};
 
 pub struct Story {
@@ -34,6 +35,7 @@ pub struct Story {
     pub ended: BTreeSet<EnvName>,
     /// Environments of which there may be a second machine for a while.
     pub reborn: BTreeSet<EnvName>,
+    pub money: Money,
 }
 
 impl Story {
@@ -47,6 +49,7 @@ impl Story {
         }
         let world = World::new(seed, &providers);
         let hosts: Vec<ProviderName> = providers.into_iter().map(|(name, _)| name).collect();
+        let money = Money::new(seed, &hosts);
         let mut story = Self {
             declared: Declared {
                 hosts: hosts.clone(),
@@ -67,6 +70,7 @@ impl Story {
             foreign: Vec::new(),
             ended: BTreeSet::new(),
             reborn: BTreeSet::new(),
+            money,
         };
         story.begin();
         story
@@ -127,6 +131,7 @@ impl Story {
 
     pub fn push(&mut self) {
         self.commits += 1;
+        self.money.change(&mut self.declared);
         self.world.push(self.declared.commit(self.commits));
         for name in &self.names {
             let declared = self.declared.environments.get(name);
