@@ -165,6 +165,13 @@ async fn machine_by(provider: &dyn Actuator, id: &LiveId) -> LiveMachine {
     object.fields.into_machine().expect("a machine")
 }
 
+/// Makes what is declared of the provider itself and missing, in its order.
+pub async fn prepare(provider: &dyn Actuator) {
+    for part in seen(provider).await.missing {
+        done(provider, ProviderAction::Prepare { part }).await;
+    }
+}
+
 /// What is declared and missing is made, once.
 pub async fn prepares_itself(provider: &dyn Actuator) {
     let missing = seen(provider).await.missing;

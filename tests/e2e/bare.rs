@@ -15,6 +15,7 @@
 //! a.cut();                                                 // and `mend`, `power_off`, `power_on`, `fill_disk`
 //! assert_eq!(a.root("hostname"), "idc-1\n");               // past sshd, also when it is cut off
 //! ```
+mod hypervisor;
 mod machine;
 mod reach;
 mod trouble;
@@ -25,8 +26,8 @@ use std::process::Command as Program;
 use std::time::Instant;
 
 use metrom::guest::Guests;
-use metrom::ssh::{Chunk, Command};
 use metrom::port::GuestError;
+use metrom::ssh::{Chunk, Command};
 
 use crate::boot_sector::passing_boot_sector;
 use crate::story::say;

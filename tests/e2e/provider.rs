@@ -20,7 +20,7 @@ use super::boot_sector::boot_sector;
 
 #[path = "../contract/provider.rs"]
 #[allow(dead_code, reason = "libvirt keeps no machine from being ended")]
-mod contract;
+pub mod contract;
 
 mod bed;
 mod measured;

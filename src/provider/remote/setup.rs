@@ -70,18 +70,14 @@ impl Work<'_> {
         if !self.config.sources.is_empty() {
             self.sources(system).await?;
         }
-        // What an earlier attempt left half done is finished first.
-        if !system.repair.is_empty() {
-            self.run(
-                "finish what was begun",
-                &command(system, &system.repair, &[]),
-            )
-            .await?;
-        }
-        let refresh = command(system, &system.refresh, &[]);
-        if let Err(error) = self.run("read the package sources", &refresh).await {
-            // A machine without a network may have all it needs.
-            self.journal.line(&error.to_string());
+        let refresh = ("read the package sources", &system.refresh);
+        let repair = system.repair.iter();
+        let repair = repair.map(|words| ("finish what was begun", words));
+        for (doing, words) in [refresh].into_iter().chain(repair) {
+            // A machine without a network may have all it needs, and what is broken may be another's.
+            if let Err(error) = self.run(doing, &command(system, words, &[])).await {
+                self.journal.line(&error.to_string());
+            }
         }
         let wanted = system.packages(&facts.architecture);
         let install = command(system, &system.install, &wanted);

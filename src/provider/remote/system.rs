@@ -15,9 +15,9 @@ pub struct System {
     pub ids: Vec<String>,
     /// Reads the package sources anew.
     pub refresh: Vec<String>,
-    /// Finishes what an earlier attempt left half done; empty: the package manager does by itself.
+    /// What finishes an installation that was cut off, where the package manager does not by itself.
     #[serde(default)]
-    pub repair: Vec<String>,
+    pub repair: Vec<Vec<String>>,
     /// Installs the packages that follow.
     pub install: Vec<String>,
     pub environment: BTreeMap<String, String>,

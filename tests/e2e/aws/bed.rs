@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use metrom::model::{
-    Boot, ImageName, ImageOrigin, ImageSpec, ProviderAction, ProviderName, RegisteredImage,
-};
-use metrom::port::{Observer as _, Seed, SeedError, SeedMaker, SeedRequest};
+use metrom::model::{Boot, ImageName, ImageOrigin, ImageSpec, ProviderName, RegisteredImage};
+use metrom::port::{Seed, SeedError, SeedMaker, SeedRequest};
 use metrom::provider::aws::{Aws, AwsConfig, Credentials, InstanceType, Reach};
 use tempfile::TempDir;
 
@@ -101,8 +99,7 @@ impl Bed {
     /// With its own security group.
     pub async fn prepared(&self) -> Aws {
         let provider = self.provider();
-        let missing = provider.inventory().await.missing;
-        contract::done(&provider, ProviderAction::Prepare { missing }).await;
+        contract::prepare(&provider).await;
         provider
     }
 

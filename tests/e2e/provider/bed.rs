@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use metrom::model::{ProviderAction, ProviderName};
-use metrom::port::{ImageFiles, Observer as _, Seed, SeedError, SeedMaker, SeedRequest};
+use metrom::model::ProviderName;
+use metrom::port::{ImageFiles, Seed, SeedError, SeedMaker, SeedRequest};
 use metrom::provider::ProcessFacts;
 use metrom::provider::libvirt::{
     Accelerator, Forward, Libvirt, LibvirtConfig, NetworkConfig, PoolConfig,
@@ -90,8 +90,7 @@ impl Bed {
 
     pub async fn prepared(&self) -> Libvirt {
         let provider = self.provider();
-        let missing = provider.inventory().await.missing;
-        contract::done(&provider, ProviderAction::Prepare { missing }).await;
+        contract::prepare(&provider).await;
         provider
     }
 

@@ -65,7 +65,10 @@ fn one_environment_has_the_same_plan_on_a_host_and_in_a_cloud() {
         "on seoul",
     );
     // What each is prepared with is its own, and an image is brought to a host alone.
-    for (step, part) in on_host[..3].iter().zip(["pool", "network", "provide debian-13"]) {
+    for (step, part) in on_host[..3]
+        .iter()
+        .zip(["pool", "network", "provide debian-13"])
+    {
         assert!(step.contains(part), "{step}");
     }
     assert!(in_cloud[0].contains("security group"), "{in_cloud:?}");
