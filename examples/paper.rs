@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use metrom::model::{
-    About, Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Market, Object, Part, Power, ProviderAction, ProviderName, Stamp, Subject, Warm,
+    About, Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Market,
+    Object, Part, Power, ProviderAction, ProviderName, Stamp, Subject, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError};
 

@@ -101,8 +101,9 @@ impl Bed {
     /// With its own security group.
     pub async fn prepared(&self) -> Aws {
         let provider = self.provider();
-        let missing = provider.inventory().await.missing;
-        contract::done(&provider, ProviderAction::Prepare { missing }).await;
+        for part in provider.inventory().await.missing {
+            contract::done(&provider, ProviderAction::Prepare { part }).await;
+        }
         provider
     }
 

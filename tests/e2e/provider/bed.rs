@@ -90,8 +90,9 @@ impl Bed {
 
     pub async fn prepared(&self) -> Libvirt {
         let provider = self.provider();
-        let missing = provider.inventory().await.missing;
-        contract::done(&provider, ProviderAction::Prepare { missing }).await;
+        for part in provider.inventory().await.missing {
+            contract::done(&provider, ProviderAction::Prepare { part }).await;
+        }
         provider
     }
 
