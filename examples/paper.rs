@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use metrom::model::{
-    Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Part,
-    Power, ProviderAction, ProviderName, Stamp, Subject, Warm,
+    About, Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Market,
+    Object, Part, Power, ProviderAction, ProviderName, Stamp, Subject, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError};
 
@@ -62,6 +62,7 @@ impl Observer for Paper {
         self.sheet(|sheet| Inventory {
             provider: self.name.clone(),
             objects: sheet.objects.values().cloned().collect(),
+            addresses: Ok(Vec::new()),
             images: sheet.images.clone(),
             missing: missing(sheet).into_iter().collect(),
             free_memory_mib: None,
@@ -179,6 +180,9 @@ impl Sheet {
         if let Some(id) = self.find(stamp, beside.map(|beside| &beside.machine)) {
             return Ok(id);
         }
+        if spec.market == Market::SpotOnly {
+            return Err(Refusal::Refused("nothing is to spare on paper".to_owned()));
+        }
         let volumes = volumes.iter().map(made).collect::<Written<BTreeSet<_>>>()?;
         for volume in &volumes {
             self.require_free(volume, None)?;
@@ -254,6 +258,7 @@ impl Sheet {
             id: id.clone(),
             name: format!("metrom-{}", stamp.env),
             fields,
+            about: About::default(),
             stamp: Some(stamp.clone()),
         };
         self.objects.insert(id.clone(), object);

@@ -12,8 +12,10 @@ mod contract;
 
 pub mod bed;
 mod convergence;
+mod declared;
 pub mod emulator;
 mod faults;
+mod inventory;
 mod offers;
 mod pages;
 mod parameters;

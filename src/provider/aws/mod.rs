@@ -11,6 +11,7 @@
 //! Reading order: [`config`], [`tag`] and [`seen`] (pure: what is written and read), [`fault`] (pure:
 //! what EC2's refusals mean), [`link`] (the clients), [`inventory`], then one file per kind of action.
 
+mod address;
 mod answer;
 mod attach;
 mod cidr;
@@ -37,6 +38,7 @@ mod offer;
 mod parameter;
 mod power;
 mod protect;
+mod request;
 mod resize;
 mod seen;
 mod tag;
@@ -191,7 +193,14 @@ impl Aws {
         Ok(None)
     }
 
+    /// A region that is not there is an address that nobody has: so it is said where nobody answers.
     fn explain(&self, fault: Fault, doing: &str) -> ProviderError {
+        let fault = match (fault, &self.config.endpoint) {
+            (Fault::Closed(reason), None) => {
+                Fault::Closed(format!("{reason} (`region` is {})", self.config.region))
+            }
+            (fault, _) => fault,
+        };
         fault.explain(&self.config.provider, doing)
     }
 }
