@@ -8,9 +8,13 @@ use crate::model::{Desired, Digest, Key, Live, LiveId, Observed, Timestamp};
 /// The digest comes before the age because a listing may still show a machine that was replaced.
 #[must_use]
 pub fn machine<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a Live> {
+    let machines = machines(desired, observed);
+    if let [only] = machines[..] {
+        return Some(only);
+    }
     let digest = desired.resources.get(&Key::Machine).map(|r| &r.digest);
     let is_current = |live: &Live| stamped_digest(live).is_some() && stamped_digest(live) == digest;
-    machines(desired, observed).into_iter().min_by_key(|live| {
+    machines.into_iter().min_by_key(|live| {
         let rank = (!has_data(live, observed), !is_current(live));
         (rank, created(live), live.id.clone())
     })

@@ -24,6 +24,8 @@ pub struct Inventories {
     all: Vec<Inventory>,
     /// Where in `all` the stamped objects of an environment are.
     stamped: BTreeMap<(OwnerName, EnvName), Vec<(usize, usize)>>,
+    /// Whose warm machines there are.
+    pools: BTreeMap<OwnerName, BTreeSet<EnvName>>,
     /// Where machines are, by the name that the provider shows.
     machines: BTreeMap<String, Vec<(usize, usize)>>,
 }
@@ -42,9 +44,13 @@ impl Inventories {
     }
 
     fn note(&mut self, place: (usize, usize), object: &Object) {
-        if let Some(stamp) = &object.stamp {
-            let whose = (stamp.owner.clone(), stamp.env.clone());
+        if let Some(Stamp { owner, env, .. }) = &object.stamp {
+            let whose = (owner.clone(), env.clone());
             self.stamped.entry(whose).or_default().push(place);
+            if env.is_of_pool() {
+                let members = self.pools.entry(owner.clone()).or_default();
+                members.insert(env.clone());
+            }
         }
         if matches!(object.fields, LiveFields::Machine(_)) {
             let name = object.name.clone();
@@ -121,12 +127,8 @@ impl Inventories {
         owner: &OwnerName,
         provider: &ProviderName,
     ) -> impl Iterator<Item = (&LiveId, &Stamp, &LiveMachine)> {
-        let of_pool = self
-            .stamped
-            .iter()
-            .filter(move |((o, env), _)| o == owner && env.is_of_pool());
-        let places = of_pool.flat_map(|(_, places)| places);
-        let objects = places.map(|place| self.live_at(place));
+        let members = self.pools.get(owner).into_iter().flatten();
+        let objects = members.flat_map(|env| self.of_environment(owner, env));
         let here = objects.filter(move |(_, p)| *p == provider);
         here.filter_map(|(object, _)| {
             let machine = object.fields.as_machine()?;

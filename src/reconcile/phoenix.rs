@@ -293,9 +293,9 @@ impl<'a> Look<'a> {
     /// The memo, when it is of what is declared now. Who cannot know what is declared takes it as it
     /// is.
     fn memo(&self) -> Option<&'a Phoenix> {
-        let fingerprint = self.desired.fingerprint();
-        let is_meant = |memo: &&Phoenix| !self.is_resolved() || memo.fingerprint == fingerprint;
-        self.memo.filter(is_meant)
+        let memo = self.memo?;
+        let is_meant = !self.is_resolved() || memo.fingerprint == self.desired.fingerprint();
+        is_meant.then_some(memo)
     }
 
     /// Why the attempt was given up: of two machines whatever was declared then, of one what is

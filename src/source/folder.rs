@@ -124,11 +124,10 @@ impl Walk {
         if !self.gather.takes(meta.len()) {
             return Ok(Entry::TooLarge { bytes: meta.len() });
         }
-        let mut bytes = Vec::new();
         // It may grow while it is read; one byte above what it had tells.
-        File::open(place)?
-            .take(meta.len() + 1)
-            .read_to_end(&mut bytes)?;
+        let most = meta.len() + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or_default());
+        File::open(place)?.take(most).read_to_end(&mut bytes)?;
         let executable = meta.permissions().mode() & EXECUTABLE != 0;
         Ok(Entry::File {
             bytes: bytes.into(),
