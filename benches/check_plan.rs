@@ -154,6 +154,7 @@ impl Observer for Nothing {
         Inventory {
             provider: self.0.clone(),
             objects: Vec::new(),
+            addresses: Ok(Vec::new()),
             images: Default::default(),
             missing: Default::default(),
             free_memory_mib: None,

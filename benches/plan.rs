@@ -46,6 +46,7 @@ fn plan_10_000_resources(bencher: Bencher) {
     let empty = Inventory {
         provider: lab(),
         objects: Vec::new(),
+        addresses: Ok(Vec::new()),
         images: Default::default(),
         missing: Default::default(),
         free_memory_mib: None,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use metrom::model::{
-    Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Part,
+    About, Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Part,
     Power, ProviderAction, ProviderName, Stamp, Subject, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError};
@@ -62,6 +62,7 @@ impl Observer for Paper {
         self.sheet(|sheet| Inventory {
             provider: self.name.clone(),
             objects: sheet.objects.values().cloned().collect(),
+            addresses: Ok(Vec::new()),
             images: sheet.images.clone(),
             missing: missing(sheet).into_iter().collect(),
             free_memory_mib: None,
@@ -254,6 +255,7 @@ impl Sheet {
             id: id.clone(),
             name: format!("metrom-{}", stamp.env),
             fields,
+            about: About::default(),
             stamp: Some(stamp.clone()),
         };
         self.objects.insert(id.clone(), object);

@@ -15,7 +15,7 @@ use crate::model::{ProviderName, Timestamp};
 use crate::port::Clock;
 use crate::reconcile::Belongs;
 
-/// Lists machines and volumes on every provider: ours, orphaned, of other repositories, foreign
+/// Lists machines, volumes and addresses on every provider: ours, orphaned, of other repositories, foreign
 ///
 /// What is not ours is shown and never touched.
 #[derive(Debug, Args)]
@@ -75,17 +75,22 @@ fn listed(objects: &[ObjectView], format: Format, (now, has_prices): (Timestamp,
             object.kind.to_owned(),
             object.name.clone(),
             belongs(object),
-            some(&object.environment),
+            whose(object),
+            some(&object.type_name),
             size(object),
-            some(&object.power),
+            object.state().to_owned(),
             created.map_or_else(|| "-".to_owned(), |created| age(created, now)),
         ];
         if has_prices {
-            let costs = [&object.cost_full_month, &object.cost_month_to_date];
+            let costs = [
+                &object.cost_full_month,
+                &object.cost_month_to_date,
+                &object.cost_month_forecast,
+            ];
             cells.extend(costs.map(|cost| cost.as_ref().map_or("-".to_owned(), SumView::in_cents)));
         }
         if format == Format::Wide {
-            let more = [&object.owner, &object.address].map(some);
+            let more = [&object.owner, &object.address, &object.machine].map(some);
             cells.extend(more.into_iter().chain([object.id.clone()]));
         }
         cells
@@ -96,15 +101,16 @@ fn listed(objects: &[ObjectView], format: Format, (now, has_prices): (Timestamp,
         "name",
         "belongs",
         "environment",
+        "type",
         "size",
         "state",
         "age",
     ];
     if has_prices {
-        header.extend(["a month", "to date"]);
+        header.extend(["a month", "to date", "forecast"]);
     }
     if format == Format::Wide {
-        header.extend(["owner", "address", "id"]);
+        header.extend(["owner", "address", "machine", "id"]);
     }
     table(header, objects.iter().map(row))
 }
@@ -118,8 +124,19 @@ fn belongs(object: &ObjectView) -> String {
     paint(style, object.belongs.word())
 }
 
+/// Which environment, with the repository before it where it is another one's.
+fn whose(object: &ObjectView) -> String {
+    match (&object.environment, &object.owner) {
+        (Some(env), Some(owner)) if object.belongs == Belongs::Theirs => format!("{owner}/{env}"),
+        (Some(env), _) => env.clone(),
+        (None, _) => "-".to_owned(),
+    }
+}
+
 fn size(object: &ObjectView) -> String {
     match (object.cpus, object.memory_mib, object.size_mib) {
+        // Of a type that nobody knows.
+        (Some(0), _, _) => "-".to_owned(),
         (Some(cpus), Some(memory), _) => format!("{cpus} cpu, {}", mib(memory)),
         (_, _, Some(size)) => mib(size),
         (_, _, None) => "-".to_owned(),

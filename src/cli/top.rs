@@ -61,11 +61,14 @@ pub async fn run(args: &Top, global: &Global) -> Result<Exit> {
         tokio::time::sleep(args.every.duration()).await;
         let shown = look(&mut watch, &tick, &envs).await;
         let shown = with_idle(shown, &*wiring.store).await?;
+        let is_hidden = tick.inventories.gaps().next().is_some();
+        // What is not seen may be there all the same.
+        let without = if is_hidden { "unknown" } else { "absent" };
         if !global.output.print(&shown)? {
-            show(&shown, args);
+            show(&shown, args, without);
         }
         if !args.watch {
-            let is_whole = shown.iter().all(|now| now.faults.is_empty());
+            let is_whole = !is_hidden && shown.iter().all(|now| now.faults.is_empty());
             return Ok(if is_whole { Exit::Done } else { Exit::Failed });
         }
         let now = SystemClock.now();
@@ -112,18 +115,19 @@ async fn with_idle(mut shown: Vec<NowView>, store: &dyn Store) -> Result<Vec<Now
     Ok(shown)
 }
 
-fn show(shown: &[NowView], args: &Top) {
+fn show(shown: &[NowView], args: &Top, without: &str) {
     if args.watch && std::io::stdout().is_terminal() {
         // Home, and everything below it empty.
         anstream::print!("\x1b[H\x1b[2J");
     }
-    anstream::println!("{}", listed(shown, args.containers));
+    anstream::println!("{}", listed(shown, args.containers, without));
 }
 
-fn listed(shown: &[NowView], with_containers: bool) -> String {
+/// `without` is what is said of those that have no machine.
+fn listed(shown: &[NowView], with_containers: bool, without: &str) -> String {
     let mut rows = Vec::new();
     for now in shown {
-        rows.push(row(now));
+        rows.push(row(now, without));
         if with_containers {
             rows.extend(now.containers.iter().map(container));
         }
@@ -142,11 +146,11 @@ fn listed(shown: &[NowView], with_containers: bool) -> String {
     table(header, rows)
 }
 
-fn row(now: &NowView) -> [String; 9] {
+fn row(now: &NowView, without: &str) -> [String; 9] {
     let state = match now.power.as_deref() {
         Some("running") => paint(GOOD, "running"),
         Some(other) => paint(FAINT, other),
-        None => paint(FAINT, "absent"),
+        None => paint(FAINT, without),
     };
     let [cpu, memory, read, written, received, sent] = numbers(&now.usage);
     let has = now.memory_mib.filter(|_| now.usage.memory_bytes.is_some());
@@ -263,7 +267,11 @@ mod tests {
 
     #[test]
     fn a_row_says_what_is_used_and_what_is_not_known() {
-        let shown = listed(&[now("shop"), NowView::absent("test".into())], false);
+        let shown = listed(
+            &[now("shop"), NowView::absent("test".into())],
+            false,
+            "absent",
+        );
         let text = strip_str(&shown).to_string();
         let lines: Vec<Vec<&str>> = text
             .lines()
@@ -298,10 +306,10 @@ mod tests {
             container: "shop-web-1".to_owned(),
             usage: UsageNumbers::default(),
         }];
-        let text = strip_str(&listed(&[shop.clone()], true)).to_string();
+        let text = strip_str(&listed(&[shop.clone()], true, "absent")).to_string();
         assert!(text.lines().nth(2).unwrap().starts_with("  web"), "{text}");
         assert!(
-            !strip_str(&listed(&[shop], false))
+            !strip_str(&listed(&[shop], false, "absent"))
                 .to_string()
                 .contains("web")
         );

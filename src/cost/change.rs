@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::budget::MadeFrom;
 use super::hours::Window;
 use super::life::Life;
-use super::rate::Tariff;
+use super::rate::{SeenMachine, Tariff};
 use super::sum::Sum;
 use crate::manifest::schema::ProviderSpec;
 use crate::model::{
@@ -195,7 +195,14 @@ fn tariff(thing: &Thing, provider: &ProviderName, spec: &ProviderSpec) -> Tariff
             memory_mib,
             disk_mib,
             ..
-        } => Tariff::of_machine(provider, spec, *cpus, *memory_mib, *disk_mib),
-        Thing::Volume { size_mib, .. } => Tariff::of_data(provider, spec, *size_mib),
+        } => {
+            let machine = SeenMachine {
+                cpus: *cpus,
+                memory_mib: *memory_mib,
+                type_name: None,
+            };
+            Tariff::of_machine(provider, spec, machine, *disk_mib)
+        }
+        Thing::Volume { size_mib, .. } => Tariff::of_data(provider, spec, *size_mib, None),
     }
 }

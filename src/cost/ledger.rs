@@ -34,6 +34,9 @@ pub struct Line {
     pub open: Arc<[Window]>,
     /// What its machine is made of, as it is declared.
     pub made_from: Option<MadeFrom>,
+    /// When its machine goes, and when its data does.
+    pub end: Option<Timestamp>,
+    pub data_end: Option<Timestamp>,
 }
 
 /// What lines are put together by.
@@ -53,6 +56,8 @@ impl Ledger {
             let line = Line {
                 costs: account.declared.costs(now),
                 lives: account.lives.is_some(),
+                end: account.declared.end,
+                data_end: account.declared.data_end,
                 open: account.declared.open,
                 made_from: account.made_from,
                 project: account.project,

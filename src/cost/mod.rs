@@ -22,5 +22,5 @@ pub use change::{Change, change};
 pub use hours::Window;
 pub use ledger::{By, Calendar, Ledger, Line};
 pub use life::{Costs, Life};
-pub use rate::{Size, Tariff, price_per_hour};
+pub use rate::{SeenMachine, Size, Tariff, price_per_hour};
 pub use sum::Sum;

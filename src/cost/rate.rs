@@ -9,6 +9,18 @@ const MIB_OF_GIB: u128 = 1024;
 /// Hours of a month for which a cloud quotes a GiB: 365 days, 24 hours, 12 months.
 pub const HOURS_OF_MONTH: u128 = 730;
 
+/// The type of volume that `volumeGibMonth` is the price of: those of Metrom.
+const PRICED_VOLUME: &str = "gp3";
+
+/// A machine as a provider shows it.
+#[derive(Debug, Clone, Copy)]
+pub struct SeenMachine<'a> {
+    pub cpus: u32,
+    pub memory_mib: u64,
+    /// Of a cloud: the type that it is of, if that is told.
+    pub type_name: Option<&'a str>,
+}
+
 /// What is asked of a provider: one machine with its disks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Size {
@@ -111,19 +123,22 @@ impl Tariff {
     pub fn of_machine(
         name: &ProviderName,
         provider: &ProviderSpec,
-        cpus: u32,
-        memory_mib: u64,
+        machine: SeenMachine<'_>,
         disk_mib: Option<u64>,
     ) -> Self {
         let size = Size {
-            cpus,
-            memory_mib,
+            cpus: machine.cpus,
+            memory_mib: machine.memory_mib,
             disk_mib: disk_mib.unwrap_or_default(),
             data_mib: 0,
         };
+        let tariff = match (provider, machine.type_name) {
+            (ProviderSpec::Cloud(cloud), Some(type_name)) => of_type(name, cloud, type_name, size),
+            _ => Self::live(name, provider, size),
+        };
         let tariff = Self {
             data: Vec::new(),
-            ..Self::live(name, provider, size)
+            ..tariff
         };
         match disk_mib {
             Some(_) => tariff,
@@ -131,18 +146,38 @@ impl Tariff {
         }
     }
 
-    /// Of data volumes without a machine.
+    /// Of a volume, and of what type it is, where that is known.
     #[must_use]
-    pub fn of_data(name: &ProviderName, provider: &ProviderSpec, data_mib: u64) -> Self {
+    pub fn of_data(
+        name: &ProviderName,
+        provider: &ProviderSpec,
+        data_mib: u64,
+        type_name: Option<&str>,
+    ) -> Self {
         let size = Size {
             data_mib,
             ..Size::default()
         };
-        let Self { data, .. } = Self::live(name, provider, size);
+        let another = type_name.filter(|kind| *kind != PRICED_VOLUME);
+        let data = match (provider, another) {
+            (ProviderSpec::Cloud(_), Some(kind)) => {
+                let missing = || format!("no price for {kind} volumes on {name}");
+                vec![Charge::new(None, missing, 1)]
+            }
+            _ => Self::live(name, provider, size).data,
+        };
         Self {
             data,
             ..Self::default()
         }
+    }
+
+    /// An hour of a public address.
+    #[must_use]
+    pub fn of_address(name: &ProviderName, cloud: &CloudSpec) -> Charge {
+        let prices = cloud.prices.clone().unwrap_or_default();
+        let missing = || format!("no price for public addresses on {name}");
+        Charge::new(prices.address_hour, missing, 1)
     }
 
     /// The size of the machine's own disk is not known.
@@ -197,6 +232,17 @@ fn of_host(name: &ProviderName, host: &HostSpec, size: Size) -> Tariff {
     }
 }
 
+/// Of a machine that says of which type it is.
+fn of_type(name: &ProviderName, cloud: &CloudSpec, type_name: &str, size: Size) -> Tariff {
+    let kind = cloud.types.iter().find(|kind| kind.name == type_name);
+    let mut tariff = of_cloud(name, cloud, kind, size);
+    if kind.is_none() {
+        let missing = || format!("no price for {type_name} on {name}");
+        tariff.running[0] = Charge::new(None, missing, 1);
+    }
+    tariff
+}
+
 fn of_cloud(
     name: &ProviderName,
     cloud: &CloudSpec,
@@ -213,8 +259,7 @@ fn of_cloud(
     };
     let mut running = vec![Charge::new(kind.and_then(|kind| kind.price), machine, 1)];
     if cloud.network.reach == Reach::Public {
-        let missing = || format!("no price for public addresses on {name}");
-        running.push(Charge::new(prices.address_hour, missing, 1));
+        running.push(Tariff::of_address(name, cloud));
     }
     let volume = |mib: u64| {
         let missing = || format!("no price for volumes on {name}");
@@ -334,6 +379,37 @@ mod tests {
         assert_eq!(hour(2048).whole().unwrap().to_string(), "0.0208 USD");
         let none = hour(1536).unpriced.into_iter().next().unwrap();
         assert_eq!(none, "no type of seoul has 2 cpus and 1536 MiB of memory");
+    }
+
+    #[test]
+    fn a_live_machine_that_says_its_type_has_the_price_of_that() {
+        let seoul = cloud("private", json!({"volumeGibMonth": "0.73 USD"}));
+        let hour = |type_name| {
+            let machine = SeenMachine {
+                cpus: 2,
+                memory_mib: 2048,
+                type_name: Some(type_name),
+            };
+            Tariff::of_machine(&name("seoul"), &seoul, machine, Some(0)).hour()
+        };
+        assert_eq!(hour("t3.small").whole().unwrap().to_string(), "0.0208 USD");
+        // Of the same size, and perhaps of another price.
+        let none = hour("t3a.small").unpriced.into_iter().next().unwrap();
+        assert_eq!(none, "no price for t3a.small on seoul");
+    }
+
+    #[test]
+    fn volumes_of_another_type_than_ours_have_no_price() {
+        let seoul = cloud("private", json!({"volumeGibMonth": "0.73 USD"}));
+        let hour = |kind| Tariff::of_data(&name("seoul"), &seoul, 1024, kind).hour();
+        let price = "0.001 USD";
+        assert_eq!(hour(None).whole().unwrap().to_string(), price);
+        assert_eq!(hour(Some("gp3")).whole().unwrap().to_string(), price);
+        let none = hour(Some("io2")).unpriced.into_iter().next().unwrap();
+        assert_eq!(none, "no price for io2 volumes on seoul");
+        let lab = host(json!({"diskGibHour": "0.001 USD"}));
+        let hour = Tariff::of_data(&name("lab"), &lab, 1024, Some("raw")).hour();
+        assert_eq!(hour.whole().unwrap().to_string(), price);
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub use memo::{Announced, Failure, Memo, MemoKind, Memos, Phoenix, Placing, Susp
 pub use money::{Amount, Currency, Money, MoneyError};
 pub use name::{EnvName, ImageName, NameError, OwnerName, ProjectName, ProviderName, TemplateName};
 pub use observed::{
-    Gap, Health, Inventory, Live, LiveCheckout, LiveFields, LiveId, LiveMachine, LiveService,
-    LiveStack, LiveVolume, Object, Observed, Power, Scope, Warm,
+    About, Gap, Health, Inventory, KeptAddress, Live, LiveCheckout, LiveFields, LiveId,
+    LiveMachine, LiveService, LiveStack, LiveVolume, Object, Observed, Power, Scope, Warm,
 };
 pub use part::Part;
 pub use plan::{

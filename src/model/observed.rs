@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bastion, Digest, EnvName, Key, Part, ProviderName, Revision, Stamp};
+use super::{Bastion, Digest, EnvName, Key, Part, ProviderName, Revision, Stamp, Timestamp};
 
 /// How a provider calls a live object: a domain's UUID, a volume's path, an instance id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct Inventory {
     pub provider: ProviderName,
     /// Machines and volumes: ours by their stamp, and foreign ones without.
     pub objects: Vec<Object>,
+    /// Addresses that are kept whether a machine has them or not, or why they cannot be seen. Nothing
+    /// is decided by them.
+    pub addresses: Result<Vec<KeptAddress>, String>,
     /// Base images that are there completely, by [`super::ImageSpec::id`].
     pub images: BTreeSet<String>,
     /// What is declared of the provider itself and not there yet: its pool, its network.
@@ -47,6 +50,7 @@ impl Inventory {
         Self {
             provider,
             objects: Vec::new(),
+            addresses: Ok(Vec::new()),
             images: BTreeSet::new(),
             missing: BTreeSet::new(),
             free_memory_mib: None,
@@ -63,7 +67,29 @@ pub struct Object {
     /// What people see in the provider's own tools.
     pub name: String,
     pub fields: LiveFields,
+    pub about: About,
     pub stamp: Option<Stamp>,
+}
+
+/// What a provider tells of a thing beside what is decided by: for whoever looks at the inventory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// What the provider calls what is of that size or sort: `t3.small`, `gp3`, `qcow2`.
+    pub type_name: Option<String>,
+    /// When it was made; `None`: the provider does not know.
+    pub made: Option<Timestamp>,
+    /// The machine that has the volume, or the address.
+    pub holder: Option<LiveId>,
+}
+
+/// An address that is kept, and costs, whether a machine has it or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptAddress {
+    pub id: LiveId,
+    /// What people see in the provider's own tools.
+    pub name: String,
+    pub address: IpAddr,
+    pub about: About,
 }
 
 /// What could not be found out, and why.

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Aim;
 use super::observe::Inventories;
 use super::tick::Tick;
 use super::view::Viewer;
+use super::{Aim, Belongs};
 use crate::cost::{
-    Account, Calendar, Change, Ledger, Life, MadeFrom, Size, Sum, Tariff, Window, change,
+    Account, Calendar, Change, Ledger, Life, MadeFrom, SeenMachine, Size, Sum, Tariff, Window,
+    change,
 };
 use crate::manifest::schema::{ProviderSpec, Retain};
 use crate::manifest::{Catalog, DeclaredBudget, Facts, Whose, render};
 use crate::model::{
-    Desired, EnvName, LiveFields, Memos, Object, OwnerName, Placed, Pool, Power, ProviderName,
-    Spec, Timestamp,
+    Desired, EnvName, KeptAddress, LiveFields, LiveMachine, Memos, Object, OwnerName, Placed, Pool,
+    Power, ProviderName, Spec, Timestamp,
 };
 
 /// Everything that a ledger is made from.
@@ -279,32 +280,72 @@ pub fn cost_change(tick: &Tick, aim: &Aim) -> Option<Change> {
     )
 }
 
-/// What one live object of ours costs, a whole month and this month until now; `None` when nothing
-/// on its provider has a price.
+/// What one live object costs this month.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectCost {
+    /// The month as a whole, whenever it was made or ends.
+    pub full: Sum,
+    /// Until now, and with what is still to come; `None` when nobody knows when it was made.
+    pub to_date: Option<Sum>,
+    pub forecast: Option<Sum>,
+}
+
+/// What one live object costs; `None` when nothing on its provider has a price. What is not of this
+/// repository is counted as if it stayed what it is just now.
 #[must_use]
-pub fn cost_of(tick: &Tick, object: &Object, provider: &ProviderName) -> Option<(Sum, Sum)> {
+pub fn cost_of(tick: &Tick, object: &Object, provider: &ProviderName) -> Option<ObjectCost> {
     let month = tick.ledger.month?;
     let spec = tick.providers.get(provider)?;
     if spec.currencies().is_empty() {
         return None;
     }
-    let stamp = object.stamp.as_ref()?;
-    let line = tick.ledger.lines.get(&stamp.env);
-    let made_from = line.and_then(|line| line.made_from.as_ref());
+    let is_ours = matches!(Belongs::of(object, tick), Belongs::Ours | Belongs::Orphaned);
+    let stamp = object.stamp.as_ref();
+    let line = stamp
+        .filter(|_| is_ours)
+        .and_then(|stamp| tick.ledger.lines.get(&stamp.env));
     let open = match line {
         Some(line) => Arc::clone(&line.open),
         None if is_on(object) => Calendar::new(tick.at).open(None),
         None => Arc::from([]),
     };
+    let tariff = match is_ours {
+        true => tariff_of(
+            object,
+            provider,
+            spec,
+            line.and_then(|line| line.made_from.as_ref()),
+        ),
+        false => tariff_of_another(object, provider, spec),
+    };
+    let from = stamp.map(|stamp| stamp.created).or(object.about.made);
     let life = Life {
-        tariff: tariff_of(object, provider, spec, made_from),
-        from: stamp.created,
-        end: None,
-        data_end: None,
+        tariff,
+        from: from.unwrap_or(month.from),
+        end: line.and_then(|line| line.end),
+        data_end: line.and_then(|line| line.data_end),
         open,
         stopped: None,
     };
-    Some((life.full(month), life.cost(month.until(tick.at))))
+    let known = |window| from.map(|_| life.cost(window));
+    Some(ObjectCost {
+        full: life.full(month),
+        to_date: known(month.until(tick.at)),
+        forecast: known(month),
+    })
+}
+
+/// What an address costs a whole month while no machine has it: with one, it is counted there.
+#[must_use]
+pub fn cost_of_address(tick: &Tick, address: &KeptAddress, provider: &ProviderName) -> Option<Sum> {
+    let month = tick.ledger.month?;
+    let ProviderSpec::Cloud(cloud) = tick.providers.get(provider)? else {
+        return None;
+    };
+    let tariff = Tariff::of_address(provider, cloud);
+    let hours = month.seconds();
+    let is_free = address.about.holder.is_none();
+    is_free.then(|| tariff.over(hours))
 }
 
 /// Where the machine is to be, and how large it is with its disks.
@@ -352,9 +393,33 @@ fn tariff_of(
     match &object.fields {
         LiveFields::Machine(machine) => {
             let disk_mib = made_from.and_then(|made| made.disk_mib(object.stamp.as_ref()));
-            Tariff::of_machine(provider, spec, machine.cpus, machine.memory_mib, disk_mib)
+            Tariff::of_machine(provider, spec, seen(object, machine), disk_mib)
         }
-        LiveFields::Volume(volume) => Tariff::of_data(provider, spec, volume.size_mib),
+        LiveFields::Volume(volume) => {
+            let kind = object.about.type_name.as_deref();
+            Tariff::of_data(provider, spec, volume.size_mib, kind)
+        }
         LiveFields::Guest | LiveFields::Checkout(_) | LiveFields::Stack(_) => Tariff::default(),
+    }
+}
+
+/// The same of what somebody else made: its disks are volumes of their own, and counted as such.
+fn tariff_of_another(object: &Object, provider: &ProviderName, spec: &ProviderSpec) -> Tariff {
+    match &object.fields {
+        LiveFields::Machine(machine) => {
+            Tariff::of_machine(provider, spec, seen(object, machine), Some(0))
+        }
+        LiveFields::Volume(_)
+        | LiveFields::Guest
+        | LiveFields::Checkout(_)
+        | LiveFields::Stack(_) => tariff_of(object, provider, spec, None),
+    }
+}
+
+fn seen<'a>(object: &'a Object, machine: &LiveMachine) -> SeenMachine<'a> {
+    SeenMachine {
+        cpus: machine.cpus,
+        memory_mib: machine.memory_mib,
+        type_name: object.about.type_name.as_deref(),
     }
 }

@@ -53,7 +53,7 @@ pub use aim::Aim;
 pub use allow::Exodus;
 pub use belongs::Belongs;
 pub use gate::{DataVolumes, Policy, Prune};
-pub use ledger::{cost_change, cost_of};
+pub use ledger::{ObjectCost, cost_change, cost_of, cost_of_address};
 pub use library::Library;
 pub use notes::Notes;
 pub use observe::Inventories;

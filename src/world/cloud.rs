@@ -158,6 +158,7 @@ impl Cloud {
         Inventory {
             provider: provider.clone(),
             objects,
+            addresses: Ok(Vec::new()),
             images: self.images.clone(),
             missing: self.missing.clone(),
             free_memory_mib: self.free_memory_mib,

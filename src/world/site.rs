@@ -6,7 +6,7 @@ use super::cloud::{Cloud, Flavor, Thing};
 use super::guest::Inside;
 use super::{Rule, State};
 use crate::model::{
-    Digest, Key, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power,
+    About, Digest, Key, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Power,
     ProviderName, Stamp, Subject, Token, VolumeSpec, Warm,
 };
 use crate::port::{Made, ProviderError};
@@ -133,6 +133,7 @@ impl Site<'_> {
             fields: LiveFields::Volume(LiveVolume {
                 size_mib: spec.size_mib,
             }),
+            about: About::default(),
             stamp: Some(stamp.clone()),
         };
         let content = match copy_of {
@@ -224,6 +225,7 @@ impl Site<'_> {
             id: id.clone(),
             name,
             fields: LiveFields::Machine(machine),
+            about: About::default(),
             stamp: Some(stamp.clone()),
         };
         let inside = Inside {

@@ -14,6 +14,7 @@ pub mod bed;
 mod convergence;
 pub mod emulator;
 mod faults;
+mod inventory;
 mod offers;
 mod pages;
 mod parameters;

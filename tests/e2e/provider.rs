@@ -96,6 +96,9 @@ async fn a_foreign_machine_of_our_name_stays_byte_for_byte_as_it_was() {
         assert!(matches!(error, ProviderError::Foreign { .. }), "{error}");
     }
     assert_eq!(virsh(&["dumpxml", "metrom-theirs"]), before);
+    let about = contract::foreign(&contract::seen(&provider).await, "metrom-theirs").about;
+    assert_eq!(about.type_name.as_deref(), Some("qemu"));
+    assert_eq!(about.made, None, "libvirt does not know");
     virsh(&["undefine", "metrom-theirs"]);
 }
 

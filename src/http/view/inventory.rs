@@ -1,11 +1,13 @@
 //! Everything that lives on the providers, whoever made it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::SumView;
-use crate::model::{LiveFields, Object, ProviderName};
-use crate::reconcile::{Belongs, Tick, cost_of};
+use crate::model::{Inventory, KeptAddress, LiveFields, LiveId, Object, ProviderName};
+use crate::reconcile::{Belongs, Tick, cost_of, cost_of_address};
 
 /// What the providers have, and what could not be seen of them.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -21,11 +23,11 @@ pub struct GapView {
     pub reason: String,
 }
 
-/// A machine or a volume.
+/// A machine, a volume or an address.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ObjectView {
     pub provider: String,
-    /// `machine` or `volume`.
+    /// `machine`, `volume`, or `address` for one that is kept with a machine or without.
     pub kind: &'static str,
     /// As the provider shows it.
     pub name: String,
@@ -37,19 +39,26 @@ pub struct ObjectView {
     /// The repository and the environment in its stamp.
     pub owner: Option<String>,
     pub environment: Option<String>,
-    /// When it was made, as far as its stamp says.
+    /// When it was made, as its stamp says, or else the provider, where that knows.
     pub created: Option<String>,
+    /// What the provider calls what is of that size or sort: `t3.small`, `gp3`, `qcow2`.
+    #[serde(rename = "type")]
+    pub type_name: Option<String>,
     /// Of a machine.
     pub power: Option<String>,
+    /// Of a volume or an address: the id of the machine that has it.
+    pub machine: Option<String>,
     pub address: Option<String>,
     pub cpus: Option<u32>,
     pub memory_mib: Option<u64>,
     /// Of a volume.
     pub size_mib: Option<u64>,
-    /// What a whole month of it costs, if it is of this repository and its provider has prices.
+    /// What a whole month of it costs, if its provider has prices. What is not of this repository is
+    /// counted as if it stayed what it is.
     pub cost_full_month: Option<SumView>,
-    /// This calendar month until now.
+    /// This calendar month until now, and as a whole; absent where nobody knows when it was made.
     pub cost_month_to_date: Option<SumView>,
+    pub cost_month_forecast: Option<SumView>,
 }
 
 impl InventoryView {
@@ -57,8 +66,15 @@ impl InventoryView {
     pub fn new(tick: &Tick) -> Self {
         let inventories = tick.inventories.iter();
         let objects = inventories.flat_map(|inventory| {
+            let holders = holders(inventory);
+            let provider = &inventory.provider;
             let objects = inventory.objects.iter();
-            objects.filter_map(|object| ObjectView::new(inventory.provider.as_str(), object, tick))
+            let objects = objects.filter_map(move |object| {
+                let machine = holders.get(&object.id).copied();
+                ObjectView::new(provider, (object, machine), tick)
+            });
+            let addresses = inventory.addresses.iter().flatten();
+            objects.chain(addresses.map(|kept| ObjectView::of_address(provider, kept, tick)))
         });
         let mut objects: Vec<ObjectView> = objects.collect();
         objects.sort_by(|a, b| {
@@ -78,46 +94,101 @@ impl InventoryView {
 
 fn gaps(tick: &Tick) -> Vec<GapView> {
     let all = tick.inventories.iter().flat_map(|inventory| {
-        inventory.gaps.iter().map(|gap| GapView {
+        let reasons = inventory.gaps.iter().map(|gap| &gap.reason);
+        let reasons = reasons.chain(inventory.addresses.as_ref().err());
+        reasons.map(|reason| GapView {
             provider: inventory.provider.to_string(),
-            reason: gap.reason.clone(),
+            reason: reason.clone(),
         })
     });
     all.collect()
 }
 
+/// Which machine has a volume, as the one or the other tells.
+fn holders(inventory: &Inventory) -> BTreeMap<&LiveId, &LiveId> {
+    let mut holders = BTreeMap::new();
+    for object in &inventory.objects {
+        let holder = object.about.holder.as_ref();
+        holders.extend(holder.map(|holder| (&object.id, holder)));
+        let machine = object.fields.as_machine();
+        let volumes = machine.into_iter().flat_map(|machine| &machine.volumes);
+        holders.extend(volumes.map(|volume| (volume, &object.id)));
+    }
+    holders
+}
+
 impl ObjectView {
-    fn add_cost(&mut self, object: &Object, tick: &Tick) {
-        let is_ours = matches!(Belongs::of(object, tick), Belongs::Ours | Belongs::Orphaned);
-        let provider = ProviderName::parse(&self.provider).ok().filter(|_| is_ours);
-        let cost = provider.and_then(|provider| cost_of(tick, object, &provider));
-        if let Some((month, to_date)) = cost {
-            self.cost_full_month = Some(SumView::from(&month));
-            self.cost_month_to_date = Some(SumView::from(&to_date));
+    /// In one word, where there is one: how the machine is, or whether one has it.
+    #[must_use]
+    pub fn state(&self) -> &str {
+        match (&self.power, &self.machine) {
+            (Some(power), _) => power,
+            (None, Some(_)) => "used",
+            (None, None) => "unused",
+        }
+    }
+
+    fn add_cost(&mut self, object: &Object, provider: &ProviderName, tick: &Tick) {
+        if let Some(cost) = cost_of(tick, object, provider) {
+            self.cost_full_month = Some(SumView::from(&cost.full));
+            self.cost_month_to_date = cost.to_date.as_ref().map(SumView::from);
+            self.cost_month_forecast = cost.forecast.as_ref().map(SumView::from);
+        }
+    }
+
+    fn of_address(provider: &ProviderName, kept: &KeptAddress, tick: &Tick) -> Self {
+        let cost = cost_of_address(tick, kept, provider);
+        Self {
+            provider: provider.to_string(),
+            kind: "address",
+            name: kept.name.clone(),
+            id: kept.id.to_string(),
+            belongs: Belongs::Foreign, // Metrom keeps none
+            owner: None,
+            environment: None,
+            created: kept.about.made.map(|made| made.to_string()),
+            type_name: kept.about.type_name.clone(),
+            power: None,
+            machine: kept.about.holder.as_ref().map(ToString::to_string),
+            address: Some(kept.address.to_string()),
+            cpus: None,
+            memory_mib: None,
+            size_mib: None,
+            cost_full_month: cost.as_ref().map(SumView::from),
+            cost_month_to_date: None,
+            cost_month_forecast: None,
         }
     }
 
     /// `None` for what a provider does not have by itself.
-    fn new(provider: &str, object: &Object, tick: &Tick) -> Option<Self> {
+    fn new(
+        provider: &ProviderName,
+        (object, machine): (&Object, Option<&LiveId>),
+        tick: &Tick,
+    ) -> Option<Self> {
         let stamp = object.stamp.as_ref();
+        let created = stamp.map(|stamp| stamp.created).or(object.about.made);
         let mut view = Self {
-            provider: provider.to_owned(),
+            provider: provider.to_string(),
             kind: "machine",
             name: object.name.clone(),
             id: object.id.to_string(),
             belongs: Belongs::of(object, tick),
             owner: stamp.map(|stamp| stamp.owner.to_string()),
             environment: stamp.map(|stamp| stamp.env.to_string()),
-            created: stamp.map(|stamp| stamp.created.to_string()),
+            created: created.map(|created| created.to_string()),
+            type_name: object.about.type_name.clone(),
             power: None,
+            machine: None,
             address: None,
             cpus: None,
             memory_mib: None,
             size_mib: None,
             cost_full_month: None,
             cost_month_to_date: None,
+            cost_month_forecast: None,
         };
-        view.add_cost(object, tick);
+        view.add_cost(object, provider, tick);
         match &object.fields {
             LiveFields::Machine(machine) => {
                 view.power = Some(machine.power.to_string());
@@ -127,6 +198,7 @@ impl ObjectView {
             }
             LiveFields::Volume(volume) => {
                 view.kind = "volume";
+                view.machine = machine.map(ToString::to_string);
                 view.size_mib = Some(volume.size_mib);
             }
             LiveFields::Guest | LiveFields::Checkout(_) | LiveFields::Stack(_) => return None,

@@ -15,7 +15,7 @@ use super::offer::{self, Offer, offers};
 use super::seen::{Machine, State, Volume};
 use super::tag::{ENV, KEY, Mark, OWNER};
 use super::wait::{SHOWN, until};
-use super::{image, kind, network, power, volume};
+use super::{image, kind, network, power, request, volume};
 use crate::model::{Beside, Key, LiveId, MachineSpec, Stamp, Subject, Token};
 use crate::port::{Journal, SeedMaker};
 
@@ -41,6 +41,8 @@ pub async fn make(link: &Link, order: &Order<'_>, journal: &dyn Journal) -> Resu
             machine.id
         }
         None => {
+            let Stamp { owner, env, .. } = order.stamp;
+            request::sweep(link, owner, env).await?;
             let started = Instant::now();
             let id = prepared(link, order, journal).await?;
             journal.phase("launch", started.elapsed());

@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::handover::sweep;
 use super::link::Link;
 use super::machine::{foreign, show};
+use super::request;
 use super::seen::{Machine, State};
 use super::volume;
 use super::wait::{STATE, asked, until};
@@ -17,6 +18,9 @@ use crate::model::LiveId;
 /// [`Fault::Foreign`] for a machine that is not ours, [`Fault::Refused`] when a data volume would go
 /// with it.
 pub async fn delete(link: &Link, id: &LiveId) -> Result<(), Fault> {
+    if request::is_one(id) {
+        return request::end(link, id).await;
+    }
     let late = format!("the machine {id} did not end");
     until(STATE, &late, || async {
         let Some(machine) = show(link, id).await? else {
@@ -33,7 +37,7 @@ pub async fn delete(link: &Link, id: &LiveId) -> Result<(), Fault> {
         require_data_to_stay(link, &machine).await?;
         // While the machine is there, somebody would still look for what is left of it.
         sweep(link, id).await?;
-        end_request(link, &machine).await?;
+        end_requests(link, &machine).await?;
         let ended = link
             .ec2
             .terminate_instances()
@@ -47,16 +51,15 @@ pub async fn delete(link: &Link, id: &LiveId) -> Result<(), Fault> {
 }
 
 /// What asked for a spot machine goes before it: otherwise EC2 launches another one in its place.
-async fn end_request(link: &Link, machine: &Machine) -> Result<(), Fault> {
-    let Some(request) = &machine.spot_request else {
-        return Ok(());
-    };
-    let ended = link.ec2.cancel_spot_instance_requests();
-    let ended = ended.spot_instance_request_ids(request).send().await;
-    asked(
-        ended.map_err(change),
-        &["InvalidSpotInstanceRequestID.NotFound"],
-    )
+/// And what is left of earlier ones of the environment.
+async fn end_requests(link: &Link, machine: &Machine) -> Result<(), Fault> {
+    if let Some(mark) = machine.mark.as_ref().filter(|_| machine.is_spot) {
+        request::sweep(link, &mark.stamp.owner, &mark.stamp.env).await?;
+    }
+    match &machine.spot_request {
+        Some(request) => request::cancel(link, request).await,
+        None => Ok(()),
+    }
 }
 
 /// Somebody may have set a data volume to be deleted with the machine.

@@ -1,11 +1,11 @@
-//! What is in a region: two listings in pages, side by side, and our own security group.
+//! What is in a region: two listings in pages, side by side, the addresses, and our own security group.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::Fault;
 use super::link::{Link, filter};
 use super::seen::{Machine, Volume, device};
-use super::{kind, machine, network, protect, volume};
+use super::{address, kind, machine, network, protect, request, volume};
 use crate::model::{Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object};
 
 /// Looks at everything. A part that cannot be seen would look like something that is not there: so any
@@ -13,10 +13,12 @@ use crate::model::{Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Objec
 pub async fn take(link: &Link) -> Result<Inventory, Fault> {
     let there = ["pending", "running", "stopping", "stopped"];
     let there = vec![filter("instance-state-name", there)];
-    let (machines, volumes, missing) = tokio::try_join!(
+    let (machines, volumes, requests, missing, addresses) = tokio::try_join!(
         machine::list(link, there),
         volume::list(link, Vec::new()),
+        request::all(link),
         network::missing(link),
+        async { Ok(address::list(link).await) },
     )?;
     let kinds = machines.iter().map(|machine| machine.kind.clone());
     kind::learn_undeclared(link, kinds.collect()).await?;
@@ -30,10 +32,12 @@ pub async fn take(link: &Link) -> Result<Inventory, Fault> {
         objects.extend(object(link, machine, its, is_protected));
     }
     drop(attached);
+    objects.extend(request::left(link, requests, &machines));
     objects.extend(volumes.into_iter().filter_map(volume_object));
     Ok(Inventory {
         provider: link.config.provider.clone(),
         objects,
+        addresses,
         images: BTreeSet::new(),
         missing,
         free_memory_mib: None,
@@ -45,6 +49,9 @@ pub async fn take(link: &Link) -> Result<Inventory, Fault> {
 
 /// One machine with its volumes, as it is now.
 pub async fn one(link: &Link, id: &LiveId) -> Result<Option<Object>, Fault> {
+    if request::is_one(id) {
+        return request::one(link, id).await;
+    }
     let Some(machine) = machine::find(link, id).await? else {
         return Ok(None);
     };
@@ -86,6 +93,7 @@ fn object(
     Some(Object {
         id: machine.id.clone(),
         name: machine.name.clone(),
+        about: machine.about(),
         fields: LiveFields::Machine(LiveMachine {
             power: machine.power()?,
             cpus,
@@ -130,6 +138,7 @@ fn devices(machine: &Machine, attached: &[&Volume]) -> BTreeMap<String, String> 
 fn volume_object(volume: Volume) -> Option<Object> {
     let is_root = volume.stamp.is_none() && volume.is_part;
     (!is_root).then_some(Object {
+        about: volume.about(),
         id: volume.id,
         name: volume.name,
         fields: LiveFields::Volume(LiveVolume {

@@ -143,6 +143,8 @@ fn scratch(wanted: &Launch<'_>) -> Result<BTreeMap<String, String>, Fault> {
 /// The tags of the machine, and those of the disks that go with it.
 struct Tagged {
     machine: Tags,
+    /// Of what would launch it again.
+    request: Tags,
     disks: Tags,
 }
 
@@ -179,6 +181,7 @@ fn tags(
     let complete = |tags| tag::complete(tags, &link.config.tags).map_err(Fault::Refused);
     Ok(Tagged {
         machine: complete(machine)?,
+        request: complete(tag::of_stamp(stamp))?,
         disks: complete(disks)?,
     })
 }
@@ -202,7 +205,7 @@ fn request(
             .instance_market_options(spot())
             .tag_specifications(specification(
                 ResourceType::SpotInstancesRequest,
-                &tags.disks,
+                &tags.request,
             )),
         false => request,
     };

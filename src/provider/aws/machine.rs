@@ -5,6 +5,7 @@ use aws_sdk_ec2::types::Filter;
 use super::answer::{change, look};
 use super::fault::{Fault, found};
 use super::link::Link;
+use super::request;
 use super::seen::{Machine, State};
 use super::tag::{self, Mark, Tags};
 use super::wait::{SHOWN, STATE, until};
@@ -15,6 +16,9 @@ pub const PAGE: i32 = 1000;
 
 /// The machine of that id, also when it is on its way out; `None` when nothing is shown of it.
 pub async fn show(link: &Link, id: &LiveId) -> Result<Option<Machine>, Fault> {
+    if request::is_one(id) {
+        return Ok(None);
+    }
     let asked = link.ec2.describe_instances().instance_ids(&id.0);
     let Some(answer) = found(asked.send().await.map_err(look))? else {
         return Ok(None);
@@ -162,6 +166,7 @@ mod tests {
             private: None,
             is_spot: false,
             spot_request: None,
+            made: None,
             why: Some(Answer::new(code, "")),
         })
     }

@@ -11,6 +11,7 @@
 //! Reading order: [`config`], [`tag`] and [`seen`] (pure: what is written and read), [`fault`] (pure:
 //! what EC2's refusals mean), [`link`] (the clients), [`inventory`], then one file per kind of action.
 
+mod address;
 mod answer;
 mod attach;
 mod cidr;
@@ -37,6 +38,7 @@ mod offer;
 mod parameter;
 mod power;
 mod protect;
+mod request;
 mod resize;
 mod seen;
 mod tag;

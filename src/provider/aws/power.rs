@@ -12,6 +12,7 @@ use super::fault::Fault;
 use super::kind;
 use super::link::Link;
 use super::machine::{foreign, put_mark, put_unready, require, settled};
+use super::request;
 use super::seen::State;
 use super::tag::Mark;
 use super::wait::{STATE, asked, until, within};
@@ -38,13 +39,17 @@ pub async fn start(link: &Link, id: &LiveId) -> Result<(), Fault> {
     .await
 }
 
-/// Stops a machine of ours: by asking, and after a while by force. What is stopped is not paused.
+/// Stops a machine of ours: by asking, and after a while by force. What is stopped is not paused. What
+/// has no machine any more is ended, so that none is launched while all should be off.
 pub async fn stop(
     link: &Link,
     id: &LiveId,
     patience: Duration,
     journal: &dyn Journal,
 ) -> Result<(), Fault> {
+    if request::is_one(id) {
+        return request::end(link, id).await;
+    }
     halt(link, id, patience, journal).await?;
     let (_, mark) = require(link, id).await?;
     put_unready(link, id, mark).await

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
     Instance, InstanceBlockDeviceMapping, InstanceLifecycleType, InstanceStateName,
     Volume as Described, VolumeAttachment, VolumeAttachmentState, VolumeState,
@@ -11,7 +12,7 @@ use aws_sdk_ec2::types::{
 use super::config::Reach;
 use super::fault::Answer;
 use super::tag::{self, Mark, Tags};
-use crate::model::{Key, LiveId, Power, Stamp};
+use crate::model::{About, Key, LiveId, Power, Stamp, Timestamp};
 
 pub const MIB_IN_GIB: u64 = 1024;
 
@@ -35,6 +36,8 @@ pub struct Machine {
     pub spot_request: Option<String>,
     /// Why it ended, or why it stopped.
     pub why: Option<Answer>,
+    /// When it was launched for the first time.
+    pub made: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +91,7 @@ impl Machine {
                 let code = why.code().unwrap_or_default();
                 Answer::new(code, why.message().unwrap_or_default())
             }),
+            made: made(instance),
         })
     }
 
@@ -100,6 +104,15 @@ impl Machine {
             State::Stopping | State::Stopped if is_paused => Some(Power::Paused),
             State::Stopping | State::Stopped => Some(Power::Stopped),
             State::Ending | State::Ended => None,
+        }
+    }
+
+    #[must_use]
+    pub fn about(&self) -> About {
+        About {
+            type_name: Some(self.kind.clone()).filter(|kind| !kind.is_empty()),
+            made: self.made,
+            holder: None,
         }
     }
 
@@ -133,7 +146,22 @@ impl State {
     }
 }
 
-fn name(tags: &Tags, id: &str) -> String {
+/// The time of the launch is that of the last start; the first interface and the disks are as old as the
+/// machine, or younger.
+fn made(instance: &Instance) -> Option<Timestamp> {
+    let interfaces = instance.network_interfaces().iter();
+    let interfaces = interfaces.filter_map(|interface| interface.attachment()?.attach_time());
+    let disks = instance.block_device_mappings().iter();
+    let disks = disks.filter_map(|mapping| mapping.ebs()?.attach_time());
+    let times = interfaces.chain(disks).chain(instance.launch_time());
+    times.filter_map(instant).min()
+}
+
+pub fn instant(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(time.secs()).ok()
+}
+
+pub fn name(tags: &Tags, id: &str) -> String {
     let name = tags.get(tag::NAME).filter(|name| !name.is_empty());
     name.map_or(id, String::as_str).to_owned()
 }
@@ -160,6 +188,9 @@ pub struct Volume {
     /// It goes with its machine: no object of its own.
     pub is_part: bool,
     pub attachments: Vec<Attachment>,
+    /// Such as `gp3`.
+    pub kind: Option<String>,
+    pub made: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,6 +225,8 @@ impl Volume {
             stamp: tag::stamp(&tags).filter(is_data),
             is_part,
             attachments: volume.attachments().iter().filter_map(attachment).collect(),
+            kind: volume.volume_type().map(ToString::to_string),
+            made: volume.create_time().and_then(instant),
         })
     }
 
@@ -201,6 +234,15 @@ impl Volume {
     #[must_use]
     pub fn is_gone(&self) -> bool {
         matches!(self.state, VolumeState::Deleting | VolumeState::Deleted)
+    }
+
+    #[must_use]
+    pub fn about(&self) -> About {
+        About {
+            type_name: self.kind.clone(),
+            made: self.made,
+            holder: self.attachments.first().map(|a| a.machine.clone()),
+        }
     }
 
     /// The name that the environment has for it.

@@ -167,6 +167,8 @@ const AGENT: &str = "org.qemu.guest_agent.0";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
     pub mark: Option<Mark>,
+    /// By what it runs: `kvm`, `qemu`.
+    pub kind: Option<String>,
     pub cpus: u32,
     pub memory_mib: u64,
     /// Files of its disks.
@@ -187,6 +189,7 @@ impl Seen {
         let devices = domain.at("devices").cloned().unwrap_or_default();
         Self {
             mark: Mark::of(domain, uuid),
+            kind: domain.attribute("type").map(str::to_owned),
             cpus: cpus.unwrap_or(0),
             memory_mib: domain.at("memory").map_or(0, in_mebibytes),
             disks: devices
@@ -299,6 +302,7 @@ mod tests {
         let definition = definition();
         let seen = Seen::of(&read(&definition.to_xml()), definition.uuid());
         assert_eq!((seen.cpus, seen.memory_mib), (2, 1024));
+        assert_eq!(seen.kind.as_deref(), Some("qemu"));
         assert_eq!(seen.mark.as_ref(), Some(&definition.mark));
         let data: Vec<_> = seen.data_volumes().cloned().collect();
         assert_eq!(data, [definition.data["data"].clone()]);

@@ -16,11 +16,11 @@ use super::domain::Seen;
 use super::fault::{Fault, found, is_absence};
 use super::name::{self, DataVolume, ImageVolumes};
 use super::prepare::{self, Standing};
-use super::storage::{self, MIB};
+use super::storage::{self, Described, MIB};
 use super::xml::Node;
 use super::{disk, kvm, leases};
 use crate::model::{
-    Gap, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Part, Power, Scope,
+    About, Gap, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Part, Power, Scope,
 };
 
 /// Looks at everything. What cannot be seen is a gap; an error is a host that cannot be asked.
@@ -31,6 +31,8 @@ pub fn take(conn: &Connect, config: &LibvirtConfig) -> Result<Inventory, Fault> 
         inventory: Inventory {
             provider: config.provider.clone(),
             objects: Vec::new(),
+            // Those of its networks are the machines' own.
+            addresses: Ok(Vec::new()),
             images: BTreeSet::new(),
             missing: BTreeSet::new(),
             free_memory_mib: None,
@@ -38,6 +40,7 @@ pub fn take(conn: &Connect, config: &LibvirtConfig) -> Result<Inventory, Fault> 
             gaps: Vec::new(),
         },
         leases: BTreeMap::new(),
+        holders: BTreeMap::new(),
     };
     look.machines()?;
     look.memory();
@@ -53,6 +56,7 @@ pub fn machine(conn: &Connect, config: &LibvirtConfig, domain: &Domain) -> Resul
         config,
         inventory: Inventory::unreachable(config.provider.clone(), String::new()),
         leases: BTreeMap::new(),
+        holders: BTreeMap::new(),
     };
     let uuid = domain.uuid()?;
     let seen = Seen::of(&Node::parse(&domain.xml_desc(0)?)?, uuid);
@@ -65,6 +69,7 @@ pub fn machine(conn: &Connect, config: &LibvirtConfig, domain: &Domain) -> Resul
         id: LiveId(uuid.to_string()),
         name: domain.name()?,
         fields: LiveFields::Machine(look.live(domain, &seen, power)),
+        about: about(&seen),
         stamp: seen.mark.map(|mark| mark.stamp),
     })
 }
@@ -75,6 +80,8 @@ struct Look<'a> {
     inventory: Inventory,
     /// Addresses by hardware address, of each network asked so far.
     leases: BTreeMap<String, BTreeMap<String, IpAddr>>,
+    /// Which machine has a file.
+    holders: BTreeMap<String, LiveId>,
 }
 
 impl Look<'_> {
@@ -114,10 +121,14 @@ impl Look<'_> {
             return Ok(None);
         };
         let seen = Seen::of(&Node::parse(&xml)?, uuid);
+        let id = LiveId(uuid.to_string());
+        let disks = seen.disks.iter().map(|path| (path.clone(), id.clone()));
+        self.holders.extend(disks);
         Ok(Some(Object {
-            id: LiveId(uuid.to_string()),
+            id,
             name: String::new(),
             fields: LiveFields::Machine(self.live(domain, &seen, power)),
+            about: about(&seen),
             stamp: seen.mark.map(|mark| mark.stamp),
         }))
     }
@@ -138,10 +149,10 @@ impl Look<'_> {
                 .data_volumes()
                 .map(|path| LiveId(path.clone()))
                 .collect(),
-            // Only of ours is it ever used, and a lease of a machine that is off means nothing.
+            // A lease of a machine that is off means nothing.
             address: match power {
-                Power::Running if mark.is_some() => self.address(domain, seen),
-                Power::Running | Power::Paused | Power::Stopped => None,
+                Power::Running => self.address(domain, seen),
+                Power::Paused | Power::Stopped => None,
             },
             host_key: mark.map(|mark| mark.host_key.clone()),
             devices: seen
@@ -164,8 +175,10 @@ impl Look<'_> {
                 return Some(*address);
             }
         }
-        // A bridge of the user's own has no leases that libvirt knows; the guest may say it.
-        seen.has_agent.then(|| by_agent(domain, seen)).flatten()
+        // A bridge of the user's own has no leases that libvirt knows; the guest may say it. Only ours is
+        // asked: another one's may hang.
+        let may_ask = seen.has_agent && seen.mark.is_some();
+        may_ask.then(|| by_agent(domain, seen)).flatten()
     }
 
     fn leases(&mut self, network: &str) -> &BTreeMap<String, IpAddr> {
@@ -266,17 +279,23 @@ impl Look<'_> {
         volume: &StorageVol,
         name: &str,
     ) -> Result<Option<Object>, Fault> {
-        let capacity = match volume.info() {
-            Ok(info) => info.capacity,
+        let described = match volume.xml_desc(0) {
+            Ok(xml) => Described::of(&Node::parse(&xml)?),
             Err(error) if has_gone(pool, name, &error) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
+        let id = volume.key()?;
         Ok(Some(Object {
-            id: LiveId(volume.key()?),
             name: name.to_owned(),
             fields: LiveFields::Volume(LiveVolume {
-                size_mib: capacity / MIB,
+                size_mib: described.capacity / MIB,
             }),
+            about: About {
+                type_name: described.format,
+                made: described.made,
+                holder: self.holders.get(&id).cloned(),
+            },
+            id: LiveId(id),
             stamp: DataVolume::parse(name).and_then(|volume| volume.stamp()),
         }))
     }
@@ -295,6 +314,14 @@ impl Look<'_> {
             scope: Scope::Provider(self.config.provider.clone()),
             reason,
         }
+    }
+}
+
+/// libvirt does not know when a machine was made.
+fn about(seen: &Seen) -> About {
+    About {
+        type_name: seen.kind.clone(),
+        ..About::default()
     }
 }
 

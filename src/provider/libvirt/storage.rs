@@ -12,6 +12,7 @@ use virt::sys;
 use super::PoolConfig;
 use super::fault::{Fault, found};
 use super::xml::Node;
+use crate::model::Timestamp;
 
 pub const MIB: u64 = 1 << 20;
 
@@ -20,6 +21,34 @@ const TABLES: u64 = MIB;
 
 /// One piece of a stream. libvirt cuts it into messages of its own.
 const PIECE: usize = 1 << 20;
+
+/// A volume as libvirt describes it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Bytes as the guest sees them.
+    pub capacity: u64,
+    /// Such as `qcow2`.
+    pub format: Option<String>,
+    /// Where the file system keeps it and libvirt tells it.
+    pub made: Option<Timestamp>,
+}
+
+impl Described {
+    #[must_use]
+    pub fn of(volume: &Node) -> Self {
+        let capacity = volume.at("capacity");
+        let format = volume.at("target/format");
+        let born = volume.at("target/timestamps/btime");
+        let seconds = born.and_then(|time| time.content().split('.').next()?.parse().ok());
+        // One that is not known is written as the beginning of time.
+        let seconds = seconds.filter(|seconds: &i64| *seconds > 0);
+        Self {
+            capacity: capacity.map_or(0, |bytes| bytes.content().parse().unwrap_or(0)),
+            format: format.and_then(|f| f.attribute("type")).map(str::to_owned),
+            made: seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()),
+        }
+    }
+}
 
 /// A volume to be made.
 pub struct NewVolume<'a> {
@@ -260,5 +289,32 @@ impl Drop for Flow {
             // There is nobody left to tell; the daemon drops it with the connection at the latest.
             let _ = stream.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(times: &str) -> Described {
+        let xml = format!(
+            "<volume type='file'><name>a</name><capacity unit='bytes'>3145728</capacity><target>\
+             <format type='qcow2'/><timestamps><mtime>1764000001.5</mtime>{times}</timestamps>\
+             </target></volume>"
+        );
+        Described::of(&Node::parse(&xml).unwrap())
+    }
+
+    #[test]
+    fn a_volume_is_as_old_as_libvirt_says_and_of_no_age_where_it_does_not() {
+        let told = described("<btime>1764000000.123456789</btime>");
+        assert_eq!(
+            (told.capacity, told.format.as_deref()),
+            (3 * MIB, Some("qcow2"))
+        );
+        assert_eq!(told.made, Timestamp::from_second(1_764_000_000).ok());
+        // When it was last written is not when it was made.
+        assert_eq!(described("").made, None);
+        assert_eq!(described("<btime>0</btime>").made, None);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use metrom::model::{EnvName, Trigger};
-use metrom::port::ImageFiles;
+use metrom::port::{ImageFiles, Observer as _};
 use metrom::reconcile::{DataVolumes, End, Reconciler};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -83,6 +83,13 @@ const WANTED: [Wanted; 3] = [
 
 /// As it is declared, and what comes of it: AMI, type, GiB of data.
 struct Wanted(&'static str, &'static str, &'static str, &'static str);
+
+const ON_SPOT: Wanted = Wanted(
+    "image: even, cpus: 1, memory: 256MiB, data: 1GiB, market: spotOnly",
+    AMD64,
+    "t3.nano",
+    "1",
+);
 
 fn declare(folder: &Path, owner: &str, Wanted(machine, ..): &Wanted) {
     let environment = format!(
@@ -347,4 +354,82 @@ async fn two_metroms_with_one_account_do_not_see_each_others_environment_as_thei
     );
     assert_eq!(bed.tagged("metrom:owner", "globex").await, globex);
     assert_eq!(bed.volumes().await.len(), 1);
+}
+
+/// Somebody ends the machine of an owner in the console, and leaves its request.
+async fn ended_by_hand(bed: &Bed, owner: &str) {
+    for id in bed.tagged("metrom:owner", owner).await {
+        bed.console
+            .ask("TerminateInstances", &[("InstanceId.1", &id)])
+            .await;
+    }
+}
+
+/// Whose requests for spot machines are open.
+async fn requesters(bed: &Bed) -> Vec<String> {
+    let requests = bed.proxy.requests().await;
+    let owner = |request: &Node| request.tag("metrom:owner").unwrap_or("-").to_owned();
+    let mut owners: Vec<String> = requests.iter().map(owner).collect();
+    owners.sort();
+    owners
+}
+
+#[tokio::test]
+async fn a_request_whose_machine_somebody_ended_goes_before_another_machine_is_made() {
+    let bed = Bed::new().await;
+    let folders = ["acme", "globex"].map(|owner| {
+        let folder = bed.folder.path().join(owner);
+        declare(&folder, owner, &ON_SPOT);
+        folder
+    });
+    for folder in &folders {
+        settle(&bed, folder, "the first of each").await;
+    }
+    let before = bed.proxy.requests().await;
+    assert_eq!(requesters(&bed).await, ["acme", "globex"]);
+    ended_by_hand(&bed, "acme").await;
+    ended_by_hand(&bed, "globex").await;
+
+    settle(&bed, &folders[0], "ended by hand").await;
+    assert_eq!(bed.tagged("metrom:owner", "acme").await.len(), 1);
+    assert_eq!(
+        requesters(&bed).await,
+        ["acme", "globex"],
+        "one of each still"
+    );
+    let kept = bed.proxy.requests().await;
+    let is_kept = |owner| {
+        let mut old = before
+            .iter()
+            .filter(|r| r.tag("metrom:owner") == Some(owner));
+        old.all(|request| kept.contains(request))
+    };
+    assert!(!is_kept("acme"), "what was left of the first one is gone");
+    assert!(is_kept("globex"), "another one's is theirs to end");
+}
+
+#[tokio::test]
+async fn a_request_whose_machine_somebody_ended_goes_with_its_environment() {
+    let bed = Bed::new().await;
+    let folder = bed.folder.path();
+    declare(folder, "acme", &ON_SPOT);
+    settle(&bed, folder, "on spot").await;
+    ended_by_hand(&bed, "acme").await;
+    let inventory = bed.provider().inventory().await;
+    let left = inventory
+        .objects
+        .iter()
+        .find(|o| o.id.0.starts_with("sir-"));
+    let left = left.expect("what would launch another one is seen");
+    assert_eq!(left.about.type_name.as_deref(), Some("t3.nano"));
+
+    let reconciler = reconciler(&bed, folder).await;
+    reconciler
+        .destroy_until_gone(&shop(), DataVolumes::Delete)
+        .await;
+    assert_eq!(requesters(&bed).await, Vec::<String>::new());
+    assert_eq!(
+        (bed.instances().await.len(), bed.volumes().await.len()),
+        (0, 0)
+    );
 }

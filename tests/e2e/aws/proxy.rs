@@ -122,6 +122,15 @@ impl Proxy {
         self.shared.books.lock().await.behind = Some(behind);
     }
 
+    /// The open requests for spot machines, as the console shows them.
+    pub async fn requests(&self) -> Vec<Node> {
+        let all = Call::new("DescribeSpotInstanceRequests", &[]);
+        let listed = self.shared.books.lock().await.requests(&all);
+        listed.map_or_else(Vec::new, |listed| {
+            listed.items("spotInstanceRequestSet").to_vec()
+        })
+    }
+
     /// Listings come in pages of so many.
     pub async fn pages(&self, size: usize) {
         self.shared.books.lock().await.page = size;
@@ -221,6 +230,8 @@ impl Shared {
             self.list(&mut books, kind, &call).await
         } else if call.action == "DescribeImages" {
             Ok(images(self.moto.forward(headers, &call).await))
+        } else if let Some(requests) = books.requests(&call) {
+            Ok(Answer::xml(200, &requests))
         } else if let Some(console) = console(&books, &call) {
             Ok(console)
         } else if call.is_change() {

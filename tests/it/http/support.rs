@@ -7,8 +7,8 @@ use std::time::Duration;
 use hmac::{Hmac, Mac as _};
 use metrom::http::{App, Board, Metrics, TimedLocks, WatchedSource, router};
 use metrom::model::{
-    EnvName, EventKind, Key, LiveFields, LiveId, LiveVolume, Object, OwnerName, ProviderName,
-    Revision, Sample, Stamp, Timestamp, Trigger, Usage,
+    About, EnvName, EventKind, Key, LiveFields, LiveId, LiveVolume, Object, OwnerName,
+    ProviderName, Revision, Sample, Stamp, Timestamp, Trigger, Usage,
 };
 use metrom::port::Store;
 use metrom::reconcile::{Ports, Reconciler, Viewer, Wake};
@@ -128,6 +128,7 @@ impl Bench {
             id: LiveId(name.to_owned()),
             name: name.to_owned(),
             fields: LiveFields::Volume(LiveVolume { size_mib: 1024 }),
+            about: About::default(),
             stamp,
         };
         let lab = ProviderName::parse("lab").unwrap();

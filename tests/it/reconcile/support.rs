@@ -6,9 +6,9 @@ use std::path::Path;
 
 use metrom::manifest::{Catalog, Facts, references, render};
 use metrom::model::{
-    Desired, Digest, Entry, EnvName, Health, Inventory, Key, LiveCheckout, LiveFields, LiveId,
-    LiveMachine, LiveService, LiveStack, LiveVolume, Object, Power, RepoPath, Revision, Snapshot,
-    Spec, Stamp, Timestamp,
+    About, Desired, Digest, Entry, EnvName, Health, Inventory, Key, LiveCheckout, LiveFields,
+    LiveId, LiveMachine, LiveService, LiveStack, LiveVolume, Object, Power, RepoPath, Revision,
+    Snapshot, Spec, Stamp, Timestamp,
 };
 use metrom::port::GuestReport;
 
@@ -75,6 +75,7 @@ pub fn agreement(desired: &Desired, created: Timestamp) -> (Inventory, GuestRepo
     let mut inventory = Inventory {
         provider,
         objects: Vec::new(),
+        addresses: Ok(Vec::new()),
         images: BTreeSet::new(),
         missing: BTreeSet::new(),
         free_memory_mib: None,
@@ -99,6 +100,7 @@ pub fn agreement(desired: &Desired, created: Timestamp) -> (Inventory, GuestRepo
                 id: LiveId(format!("{key}-1")),
                 name: format!("metrom-{}", desired.env),
                 fields,
+                about: About::default(),
                 stamp: Some(stamp),
             }),
             (Key::Guest | Key::Containers | Key::Checkout(_) | Key::Stack, Some(fields)) => {

@@ -76,6 +76,11 @@ impl Books {
         })
     }
 
+    /// The requests for spot machines, if they are asked for.
+    pub fn requests(&self, call: &Call) -> Option<Node> {
+        self.spot.list(call)
+    }
+
     /// The answer to what is about requests for spot machines alone.
     pub fn cancel(&mut self, call: &Call) -> Option<Node> {
         self.spot.cancel(call)

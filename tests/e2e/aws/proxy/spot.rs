@@ -9,7 +9,10 @@ use super::xml::Node;
 
 /// The open request of each spot machine; `None` once it was cancelled.
 #[derive(Debug, Default)]
-pub struct Requests(BTreeMap<String, Option<String>>);
+pub struct Requests(BTreeMap<String, Option<String>>, BTreeMap<String, Node>);
+
+/// All requests are of that day, which is long ago.
+const MADE: &str = "2026-01-01T00:00:00.000Z";
 
 impl Requests {
     /// A machine was launched.
@@ -17,6 +20,7 @@ impl Requests {
         if call.get("InstanceMarketOptions.MarketType") == Some("spot") {
             let id = instance.text_at("instanceId").to_owned();
             let request = id.replacen("i-", "sir-", 1);
+            self.1.insert(request.clone(), described(call, &request));
             self.0.insert(id, Some(request));
             self.show(instance);
         }
@@ -29,6 +33,28 @@ impl Requests {
                 instance.set("spotInstanceRequestId", request);
             }
         }
+    }
+
+    /// Those that are open and pass the filters.
+    pub fn list(&self, call: &Call) -> Option<Node> {
+        if call.action != "DescribeSpotInstanceRequests" {
+            return None;
+        }
+        let mut answer = Node::new("DescribeSpotInstanceRequestsResponse");
+        answer.make("spotInstanceRequestSet");
+        let open = self.0.values().flatten().filter_map(|id| self.1.get(id));
+        let asked = call.list("SpotInstanceRequestId");
+        for request in open {
+            let id = request.text_at("spotInstanceRequestId");
+            let is_asked = asked.is_empty() || asked.contains(&id);
+            if is_asked && call.filters().iter().all(|filter| passes(request, filter)) {
+                answer
+                    .make("spotInstanceRequestSet")
+                    .children
+                    .push(request.clone());
+            }
+        }
+        Some(answer)
     }
 
     /// Ends requests, if that is what is asked for.
@@ -81,4 +107,40 @@ impl Requests {
         }
         Ok(())
     }
+}
+
+/// What is shown of a request, with the tags that it was made with.
+fn described(call: &Call, id: &str) -> Node {
+    let mut request = Node::leaf("item", "");
+    request.set("spotInstanceRequestId", id);
+    request.set("state", "active");
+    request.set("type", "persistent");
+    request.set("createTime", MADE);
+    let kind = call.get("InstanceType").unwrap_or_default();
+    request.set("launchSpecification/instanceType", kind);
+    let is_its = |n: &usize| {
+        let of = call.get(&format!("TagSpecification.{n}.ResourceType"));
+        of == Some("spot-instances-request")
+    };
+    let all = request.make("tagSet");
+    for n in (1..5).filter(is_its) {
+        let part = |i: usize, what| call.get(&format!("TagSpecification.{n}.Tag.{i}.{what}"));
+        for i in (1..).take_while(|i| part(*i, "Key").is_some()) {
+            let mut tag = Node::leaf("item", "");
+            tag.set("key", part(i, "Key").unwrap_or_default());
+            tag.set("value", part(i, "Value").unwrap_or_default());
+            all.children.push(tag);
+        }
+    }
+    request
+}
+
+fn passes(request: &Node, (name, values): &(&str, Vec<&str>)) -> bool {
+    let told = match *name {
+        "state" => Some(request.text_at("state")),
+        "spot-instance-request-id" => Some(request.text_at("spotInstanceRequestId")),
+        "tag-key" => return values.iter().any(|key| request.tag(key).is_some()),
+        other => other.strip_prefix("tag:").and_then(|key| request.tag(key)),
+    };
+    told.is_some_and(|told| values.contains(&told))
 }

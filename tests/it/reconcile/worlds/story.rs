@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use metrom::model::{
-    EnvName, Key, LiveFields, LiveId, LiveMachine, LiveVolume, Memo, Object, Power, ProviderName,
-    Revision, Trigger, Wish,
+    About, EnvName, Key, LiveFields, LiveId, LiveMachine, LiveVolume, Memo, Object, Power,
+    ProviderName, Revision, Trigger, Wish,
 };
 use metrom::port::Store;
 use metrom::reconcile::{Library, Reconciler, SyncReport};
@@ -119,6 +119,7 @@ impl Story {
             id: LiveId(format!("foreign-{n}")),
             name: name.to_owned(),
             fields,
+            about: About::default(),
             stamp: None,
         }
     }
