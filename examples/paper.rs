@@ -9,8 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use metrom::model::{
-    About, Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Object, Part,
-    Power, ProviderAction, ProviderName, Stamp, Subject, Warm,
+    About, Beside, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, MachineSpec, Market, Object, Part, Power, ProviderAction, ProviderName, Stamp, Subject, Warm,
 };
 use metrom::port::{Actuator, ImageFiles, Journal, Made, Observer, ProviderError};
 
@@ -179,6 +178,9 @@ impl Sheet {
     ) -> Written<LiveId> {
         if let Some(id) = self.find(stamp, beside.map(|beside| &beside.machine)) {
             return Ok(id);
+        }
+        if spec.market == Market::SpotOnly {
+            return Err(Refusal::Refused("nothing is to spare on paper".to_owned()));
         }
         let volumes = volumes.iter().map(made).collect::<Written<BTreeSet<_>>>()?;
         for volume in &volumes {

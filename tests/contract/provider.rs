@@ -507,6 +507,24 @@ async fn ends_the_second_and_then_all(
     assert!(of(&inventory, env, &Key::Volume("data".into())).is_empty());
 }
 
+/// A place that has no machines to spare makes none for who wants nothing else, and an ordinary one for
+/// who only prefers them.
+pub async fn has_none_to_spare(provider: &dyn Actuator, env: &Env, image: &ImageSpec) {
+    let on = |wanted| {
+        let mut create = env.machine(provider, image, &[]);
+        if let ProviderAction::CreateMachine { spec, .. } = &mut create {
+            spec.market = wanted;
+        }
+        create
+    };
+    let error = fails(provider, on(Market::SpotOnly)).await;
+    assert!(matches!(error, ProviderError::Refused { .. }), "{error}");
+    assert!(of(&seen(provider).await, env, &Key::Machine).is_empty());
+    let id = done(provider, on(Market::Spot)).await.expect("an id");
+    assert!(!machine_of(&seen(provider).await, env).is_spot);
+    done(provider, ProviderAction::DeleteMachine { id }).await;
+}
+
 /// A machine that has the name we need and is not ours is seen, named, and left alone.
 pub async fn leaves_a_foreign_machine_alone(provider: &dyn Actuator, env: &Env, image: &ImageSpec) {
     let name = format!("metrom-{}", env.name);

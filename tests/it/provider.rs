@@ -214,4 +214,5 @@ async fn a_provider_on_paper_keeps_the_contract() {
     contract::hands_data_over_to_a_second_machine(&provider, &env, &image).await;
     let [pool, one, two] = ["warm-web-1", "one", "two"].map(contract::Env::new);
     contract::lets_a_warm_machine_be_claimed(&provider, (&pool, &one, &two), &image).await;
+    contract::has_none_to_spare(&provider, &contract::Env::new("cheap"), &image).await;
 }

@@ -193,7 +193,14 @@ impl Aws {
         Ok(None)
     }
 
+    /// A region that is not there is an address that nobody has: so it is said where nobody answers.
     fn explain(&self, fault: Fault, doing: &str) -> ProviderError {
+        let fault = match (fault, &self.config.endpoint) {
+            (Fault::Closed(reason), None) => {
+                Fault::Closed(format!("{reason} (`region` is {})", self.config.region))
+            }
+            (fault, _) => fault,
+        };
         fault.explain(&self.config.provider, doing)
     }
 }

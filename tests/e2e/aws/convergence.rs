@@ -433,3 +433,30 @@ async fn a_request_whose_machine_somebody_ended_goes_with_its_environment() {
         (0, 0)
     );
 }
+
+#[tokio::test]
+async fn what_somebody_changed_in_the_console_is_as_declared_again() {
+    let bed = Bed::new().await;
+    let folder = bed.folder.path();
+    declare(folder, "acme", &WANTED[0]);
+    settle(&bed, folder, "at first").await;
+    let volume = is_whole(&bed, &WANTED[0], "at first").await;
+    let ids = bed.tagged("metrom:owner", "acme").await;
+    let [id] = &ids[..] else {
+        panic!("one machine: {ids:?}");
+    };
+    let stop = [("InstanceId.1", id.as_str())];
+    bed.console.ask("StopInstances", &stop).await;
+    let larger = [
+        ("InstanceId", id.as_str()),
+        ("InstanceType.Value", "t3.micro"),
+    ];
+    bed.console.ask("ModifyInstanceAttribute", &larger).await;
+    settle(&bed, folder, "stopped and made larger").await;
+    is_whole(&bed, &WANTED[0], "stopped and made larger").await;
+
+    bed.console.ask("TerminateInstances", &stop).await;
+    settle(&bed, folder, "ended").await;
+    let kept = is_whole(&bed, &WANTED[0], "ended").await;
+    assert_eq!(kept, volume, "another machine on the same data");
+}

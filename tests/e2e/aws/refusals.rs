@@ -8,7 +8,7 @@ use metrom::model::{Class, Inventory, ProviderAction, RegisteredImage};
 use metrom::port::{Actuator, Observer as _, ProviderError};
 use metrom::provider::aws::{AwsConfig, Credentials};
 
-use super::bed::{ARM64, Bed, image, kind, plain};
+use super::bed::{ARM64, Bed, give_credentials, image, kind, plain};
 use super::contract::{self, Env, GIB, SMALL};
 use super::proxy::refusal::Refusal;
 use super::proxy::trouble::{Often, On, Trouble};
@@ -151,6 +151,30 @@ async fn an_endpoint_where_nobody_is_cannot_be_reached() {
     };
     let error = is_locked_out(&bed, config, &["cannot reach lab"]).await;
     assert_eq!(error.class(), Class::Transient);
+}
+
+#[tokio::test]
+async fn a_region_that_is_not_there_is_named() {
+    give_credentials();
+    let bed = Bed::new().await;
+    let config = AwsConfig {
+        region: "eu-nowhere-1".into(),
+        endpoint: None,
+        ..bed.config()
+    };
+    let words = ["cannot reach lab", "`region` is eu-nowhere-1"];
+    let error = is_locked_out(&bed, config, &words).await;
+    assert_eq!(error.class(), Class::Transient);
+    assert_eq!(bed.proxy.changes(), 0);
+}
+
+#[tokio::test]
+async fn a_region_that_is_not_switched_on_is_named() {
+    let bed = Bed::new().await;
+    let message = "You are not subscribed to this service";
+    let refusal = Trouble::Refuse(Refusal::bad("OptInRequired", message));
+    bed.proxy.arrange(On::Everything, Often::Always, refusal);
+    is_locked_out(&bed, bed.config(), &["may not use this region", "console"]).await;
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::bed::{Bed, DOMAIN, ENV, OWNER, REPOSITORY, signature};
-use super::host;
 use super::wait::{BOOT, CHANGE, seen};
+use super::{host, say};
 
 const NOTE: &str = "written before the machine was cut off\n";
 
@@ -24,6 +24,41 @@ pub fn serve_answers_over_http(bed: &mut Bed) {
     assert_eq!(all[0]["status"], "healthy", "{all}");
     assert_eq!(bed.metric("metrom_source_fault"), Ok(0.0));
     assert_eq!(bed.ask("/api/v1/environments/nobody").unwrap().status, 404);
+    what_is_used_is_told_beside_it(bed);
+}
+
+/// By the program on its own, while the service measures as well.
+fn what_is_used_is_told_beside_it(bed: &Bed) {
+    let top = bed.metrom(&["top", "--containers"]).with_code(0).text();
+    say(&top);
+    let row = |name: &str| {
+        let row = top.lines().find(|line| line.trim().starts_with(name));
+        row.unwrap_or_else(|| panic!("{name} is missing: {top}"))
+            .to_owned()
+    };
+    let machine = row(ENV);
+    assert!(
+        machine.contains("running") && machine.contains('%'),
+        "{top}"
+    );
+    assert!(machine.contains("GiB") || machine.contains("MiB"), "{top}");
+    let container = row("web");
+    assert!(container.contains('%') && container.contains("iB"), "{top}");
+    let inventory = bed.metrom(&["inventory", "-o", "json"]).with_code(0).json();
+    let objects = inventory["objects"].as_array().unwrap().iter();
+    let mut ours = objects.filter(|object| object["environment"] == ENV);
+    let told = ["machine", "volume"].map(|kind| {
+        let object = ours.clone().find(|object| object["kind"] == kind);
+        object.unwrap_or_else(|| panic!("{inventory:#}")).clone()
+    });
+    assert!(told[0]["address"].is_string(), "{inventory:#}");
+    assert_eq!(told[1]["type"], "qcow2", "{inventory:#}");
+    assert_eq!(told[1]["machine"], told[0]["id"], "{inventory:#}");
+    assert!(
+        ours.all(|object| object["created"].is_string()),
+        "{inventory:#}"
+    );
+    say(&bed.metrom(&["inventory"]).with_code(0).text());
 }
 
 /// The service polls once an hour here, so whatever it does, it was woken to.
