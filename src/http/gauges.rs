@@ -1,11 +1,12 @@
-//! What environments use, in Prometheus' text format.
+//! What environments use and cost, in Prometheus' text format.
 //!
-//! Written anew at each scrape from what is known then, so that whoever is gone leaves no line.
+//! Written anew from what is known then, so that whoever is gone leaves no line.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::cost::{By, Costs, Ledger, Sum};
 use crate::model::{EnvName, Timestamp, Usage};
 use crate::usage::Known;
 
@@ -61,6 +62,30 @@ const OF_SERVICES: [Gauge; 2] = [
     ),
 ];
 
+/// The end of a name, what it means, and where the amount is.
+type Span = (&'static str, &'static str, fn(&Costs) -> &Sum);
+
+const SPANS: [Span; 4] = [
+    (
+        "month_to_date",
+        "of this calendar month (UTC) until now",
+        |costs| &costs.to_date,
+    ),
+    (
+        "month_forecast",
+        "of this calendar month (UTC) as a whole",
+        |costs| &costs.forecast,
+    ),
+    ("next_month", "of the next calendar month (UTC)", |costs| {
+        &costs.next
+    }),
+    (
+        "full_month",
+        "of a whole month with the declared hours",
+        |costs| &costs.full,
+    ),
+];
+
 /// One number with its labels.
 type Line = (String, f64);
 
@@ -86,6 +111,47 @@ pub fn render(known: &BTreeMap<EnvName, Known>, now: Timestamp) -> String {
             .iter()
             .flat_map(|(env, known)| services(env, known, number, now));
         write(&mut text, (name, help), lines.collect());
+    }
+    text
+}
+
+/// What each environment, project and provider costs, by currency. What has no price is in no amount.
+#[must_use]
+pub fn costs(ledger: &Ledger) -> String {
+    let by = |label: &str, by: By| -> Vec<(String, Costs)> {
+        let found = ledger.by(by).into_iter();
+        found
+            .map(|(name, costs)| (format!("{label}=\"{name}\""), costs))
+            .collect()
+    };
+    let environments = ledger.lines.iter().map(|(env, line)| {
+        let project = line
+            .project
+            .as_ref()
+            .map_or("-", |project| project.as_str());
+        let provider = &line.provider;
+        let labels = format!("environment=\"{env}\",project=\"{project}\",provider=\"{provider}\"");
+        (labels, line.costs.clone())
+    });
+    let kinds = [
+        ("environment", environments.collect()),
+        ("project", by("project", By::Project)),
+        ("provider", by("provider", By::Provider)),
+    ];
+    let mut text = String::new();
+    for (kind, entries) in &kinds {
+        for (end, meaning, sum) in SPANS {
+            let lines = entries.iter().flat_map(|(labels, costs)| {
+                let amounts = sum(costs).amounts.iter();
+                amounts.map(move |(currency, amount)| {
+                    let labels = format!("{labels},currency=\"{currency}\"");
+                    (labels, amount.approximately())
+                })
+            });
+            let name = format!("metrom_{kind}_cost_{end}");
+            let help = format!("Computed cost {meaning}");
+            write(&mut text, (&name, &help), lines.collect());
+        }
     }
     text
 }

@@ -2,8 +2,8 @@
 //!
 //! Most are counted from the events, so that what an `apply` of another process did is in them as
 //! well. Labels are bounded: kinds of resources, currencies and words of our own, never a name that
-//! users gave. What environments use has their names, and lines for those alone that are there now
-//! ([`super::gauges`]).
+//! users gave. What environments use and cost has their names, and lines for those alone that are there
+//! now ([`super::gauges`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -32,6 +32,8 @@ pub struct Metrics {
     handle: PrometheusHandle,
     /// Runs under way, with their beginning.
     running: Arc<Mutex<BTreeMap<RunId, Timestamp>>>,
+    /// What everything cost at the last look, as it is told.
+    costs: Arc<Mutex<String>>,
 }
 
 impl Default for Metrics {
@@ -44,6 +46,7 @@ impl Default for Metrics {
             recorder: Arc::new(recorder),
             handle,
             running: Arc::default(),
+            costs: Arc::default(),
         };
         metrics.describe();
         metrics
@@ -76,6 +79,10 @@ impl Metrics {
             describe_gauge!(
                 "metrom_cost_month_forecast",
                 "Computed cost of this calendar month (UTC) as a whole, by currency"
+            );
+            describe_gauge!(
+                "metrom_cost_next_month",
+                "Computed cost of the next calendar month (UTC), by currency"
             );
             describe_gauge!(
                 "metrom_cost_full_month",
@@ -158,6 +165,7 @@ impl Metrics {
 
     /// What everything costs, by currency, and how many budgets are how.
     pub fn cost(&self, ledger: &Ledger) {
+        *self.costs.lock().unwrap_or_else(PoisonError::into_inner) = super::gauges::costs(ledger);
         if ledger.month.is_none() {
             return;
         }
@@ -166,6 +174,7 @@ impl Metrics {
             for (span, sum) in [
                 ("metrom_cost_month_to_date", &total.to_date),
                 ("metrom_cost_month_forecast", &total.forecast),
+                ("metrom_cost_next_month", &total.next),
                 ("metrom_cost_full_month", &total.full),
             ] {
                 for (currency, amount) in &sum.amounts {
@@ -202,7 +211,8 @@ impl Metrics {
     #[must_use]
     pub fn render(&self) -> String {
         self.handle.run_upkeep();
-        self.handle.render()
+        let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        self.handle.render() + &costs
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use metrom::model::Trigger;
+use metrom::model::{Timestamp, Trigger};
 use metrom::reconcile::Wake;
 use serde_json::{Value, json};
 
@@ -94,6 +94,36 @@ async fn the_inventory_says_whose_everything_is() {
     );
 }
 
+/// One of the same size as ours, whose disks are told by themselves.
+async fn what_is_foreign_costs_as_well(bench: &Bench, ours: &Value) {
+    let long_ago = Timestamp::UNIX_EPOCH;
+    bench.put_machine("known", Some(long_ago));
+    bench.put_machine("unknown", None);
+    let inventory = bench.get("/api/v1/inventory").await.json();
+    let objects = inventory["objects"].as_array().unwrap();
+    let find = |name: &str| {
+        objects
+            .iter()
+            .find(|object| object["name"] == name)
+            .unwrap()
+    };
+    let (known, unknown) = (find("known"), find("unknown"));
+    assert_eq!(
+        (&known["belongs"], &known["type"]),
+        (&json!("foreign"), &json!("qemu"))
+    );
+    assert_eq!(known["created"], long_ago.to_string());
+    for object in [known, unknown] {
+        assert_eq!(object["cost_full_month"]["amounts"], ours["amounts"]);
+    }
+    // It runs on, so that the month as a whole is the month that is asked for.
+    assert_eq!(known["cost_month_forecast"], known["cost_full_month"]);
+    assert!(known["cost_month_to_date"]["amounts"]["USD"].is_string());
+    for span in ["cost_month_to_date", "cost_month_forecast", "created"] {
+        assert_eq!(unknown[span], Value::Null, "nobody knows since when");
+    }
+}
+
 #[tokio::test]
 async fn what_it_costs_is_told_with_what_has_no_price() {
     let bench = Bench::new().await;
@@ -131,11 +161,28 @@ async fn what_it_costs_is_told_with_what_has_no_price() {
         machine["cost_full_month"]["amounts"],
         shown["cost"]["full_month"]["amounts"]
     );
+    what_is_foreign_costs_as_well(&bench, &machine["cost_full_month"]).await;
     let metrics = bench.get("/metrics").await.body;
     assert!(
         metrics.contains("metrom_cost_full_month{currency=\"USD\"}"),
         "{metrics}"
     );
+    for of in [
+        "environment=\"shop\",project=\"-\",provider=\"lab\"",
+        "project=\"-\"",
+        "provider=\"lab\"",
+    ] {
+        let kind = of.split('=').next().unwrap();
+        for span in [
+            "month_to_date",
+            "month_forecast",
+            "next_month",
+            "full_month",
+        ] {
+            let line = format!("metrom_{kind}_cost_{span}{{{of},currency=\"USD\"}} ");
+            assert!(metrics.contains(&line), "{line} is not in {metrics}");
+        }
+    }
     assert!(
         metrics.contains("metrom_cost_unpriced_environments 1"),
         "{metrics}"

@@ -1,5 +1,6 @@
 //! A world with one environment, the API in front of it, and a client that speaks plain HTTP.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use std::time::Duration;
 use hmac::{Hmac, Mac as _};
 use metrom::http::{App, Board, Metrics, TimedLocks, WatchedSource, router};
 use metrom::model::{
-    About, EnvName, EventKind, Key, LiveFields, LiveId, LiveVolume, Object, OwnerName,
-    ProviderName, Revision, Sample, Stamp, Timestamp, Trigger, Usage,
+    About, EnvName, EventKind, Key, LiveFields, LiveId, LiveMachine, LiveVolume, Object, OwnerName,
+    Power, ProviderName, Revision, Sample, Stamp, Timestamp, Trigger, Usage,
 };
 use metrom::port::Store;
 use metrom::reconcile::{Ports, Reconciler, Viewer, Wake};
@@ -130,6 +131,38 @@ impl Bench {
             fields: LiveFields::Volume(LiveVolume { size_mib: 1024 }),
             about: About::default(),
             stamp,
+        };
+        let lab = ProviderName::parse("lab").unwrap();
+        self.world.put_foreign(&lab, object);
+    }
+
+    /// A running machine of two cpus and a GiB that somebody else made, at a time that is known or not.
+    pub fn put_machine(&self, name: &str, made: Option<Timestamp>) {
+        let machine = LiveMachine {
+            power: Power::Running,
+            cpus: 2,
+            memory_mib: 1024,
+            image: None,
+            volumes: BTreeSet::new(),
+            address: None,
+            host_key: None,
+            devices: BTreeMap::new(),
+            ready: None,
+            is_finished: true,
+            is_protected: None,
+            is_spot: false,
+            bastion: None,
+        };
+        let object = Object {
+            id: LiveId(name.to_owned()),
+            name: name.to_owned(),
+            fields: LiveFields::Machine(machine),
+            about: About {
+                type_name: Some("qemu".to_owned()),
+                made,
+                holder: None,
+            },
+            stamp: None,
         };
         let lab = ProviderName::parse("lab").unwrap();
         self.world.put_foreign(&lab, object);
