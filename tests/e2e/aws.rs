@@ -12,6 +12,7 @@ mod contract;
 
 pub mod bed;
 mod convergence;
+mod declared;
 pub mod emulator;
 mod faults;
 mod inventory;
