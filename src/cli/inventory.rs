@@ -44,7 +44,9 @@ pub async fn run(args: &Inventory, global: &Global) -> Result<Exit> {
     let mut shown = InventoryView::new(&tick);
     shown.objects.retain(|object| is_asked_for(args, object));
     shown.gaps.retain(|gap| is_meant(args, &gap.provider));
-    let is_whole = shown.gaps.is_empty();
+    // Without a revision nobody knows where to look.
+    let is_blind = tick.head.is_err() && tick.providers.is_empty();
+    let is_whole = shown.gaps.is_empty() && !is_blind;
     for gap in &shown.gaps {
         anstream::eprintln!("{}: {}", paint(WARN, "not seen"), gap.reason);
     }

@@ -1,5 +1,6 @@
 //! What is declared of an account reaches EC2, and a machine has no more than that.
 
+use std::path::Path;
 use std::process::Command;
 
 use metrom::provider::aws::{AwsConfig, Reach};
@@ -69,7 +70,9 @@ async fn a_machine_has_the_declared_network_and_key_and_everything_on_it_is_encr
     let machine = &bed.instances().await[0];
     assert_eq!(machine.text_at("keyName"), "ops");
     assert_eq!(machine.text_at("subnetId"), subnet.text_at("subnetId"));
-    assert_eq!(machine.text_at("groupSet/item/groupId"), group);
+    let interface = machine.at("networkInterfaceSet/item").unwrap();
+    assert_eq!(interface.text_at("groupSet/item/groupId"), group);
+    assert_eq!(interface.items("groupSet").len(), 1);
     assert_eq!(machine.text_at("metadataOptions/httpTokens"), "required");
     assert_eq!(machine.tag("team"), Some("shop"), "as `tags` says");
     assert_eq!(our_groups(&bed).await, [], "none of our own is needed");
@@ -89,6 +92,35 @@ async fn a_machine_has_the_declared_network_and_key_and_everything_on_it_is_encr
     assert_eq!(address, machine.text_at("privateIpAddress"));
 }
 
+/// How `metrom inventory` ends, and what it says, with credentials in a file alone.
+fn inventory_of(bed: &Bed) -> (Option<i32>, String) {
+    let folder = bed.folder.path();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_metrom"));
+    command
+        .arg("inventory")
+        .arg("--repo")
+        .arg(folder.join("repository"));
+    command.env("METROM_STATE", folder.join("state"));
+    command.env("AWS_SHARED_CREDENTIALS_FILE", folder.join("credentials"));
+    for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
+fn commit(folder: &Path) {
+    let git = git2::Repository::init(folder).unwrap();
+    let mut index = git.index().unwrap();
+    let all = git2::IndexAddOption::DEFAULT;
+    index.add_all(["*"], all, None).unwrap();
+    let tree = git.find_tree(index.write_tree().unwrap()).unwrap();
+    let who = git2::Signature::now("test", "test@example.org").unwrap();
+    git.commit(Some("HEAD"), &who, &who, "first", &tree, &[])
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_of_a_profile_are_read_where_the_clouds_own_tools_have_them() {
     let bed = Bed::new().await;
@@ -104,28 +136,18 @@ async fn credentials_of_a_profile_are_read_where_the_clouds_own_tools_have_them(
         bed.proxy.endpoint()
     );
     std::fs::write(repository.join("metrom.yaml"), files).unwrap();
+    let (code, said) = inventory_of(&bed);
+    assert_eq!(code, Some(1), "it is no repository yet: {said}");
+    commit(&repository);
     let secrets = folder.join("credentials");
-    let inventory = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_metrom"));
-        command.arg("--repo").arg(&repository);
-        command.args(["inventory"]).current_dir(&repository);
-        command.env("METROM_STATE", folder.join("state"));
-        command.env("AWS_SHARED_CREDENTIALS_FILE", &secrets);
-        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-            command.env_remove(name);
-        }
-        let output = command.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        (output.status.code(), said)
-    };
-    let (code, said) = inventory();
+    let (code, said) = inventory_of(&bed);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("`work`"), "the profile is named: {said}");
 
     let profile =
         "[work]\naws_access_key_id = AKIDMETROMTESTS\naws_secret_access_key = not-a-secret\n";
     std::fs::write(&secrets, profile).unwrap();
-    let (code, said) = inventory();
+    let (code, said) = inventory_of(&bed);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("not-a-secret"));
 }
