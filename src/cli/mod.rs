@@ -15,6 +15,7 @@ mod diagnostics;
 mod diff;
 mod exec;
 mod exit;
+mod forward;
 mod get;
 mod history;
 mod host;
@@ -160,6 +161,7 @@ enum Command {
     Diff(diff::Diff),
     Ssh(ssh::Ssh),
     Exec(exec::Exec),
+    Forward(forward::Forward),
     Wake(wake::Wake),
     Sleep(wake::Sleep),
     Suspend(suspend::Suspend),
@@ -255,6 +257,7 @@ async fn dispatch(cli: &Cli) -> Result<Exit> {
         Command::Diff(args) => diff::run(args, global).await,
         Command::Ssh(args) => ssh::run(args, global).await,
         Command::Exec(args) => exec::run(args, global).await,
+        Command::Forward(args) => forward::run(args, global).await,
         Command::Wake(args) => wake::wake(args, global).await,
         Command::Sleep(args) => wake::sleep(args, global).await,
         Command::Suspend(args) => suspend::suspend(args, global).await,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::Instant;
 
@@ -75,6 +76,27 @@ impl Guests {
         let session = self.session(target).await.map_err(|e| said(target, e))?;
         let exit = session.interact(command, terminal, keys, on_output).await;
         exit.map_err(|e| said(target, e))
+    }
+
+    /// A connection to a port at which something listens on a machine.
+    ///
+    /// # Errors
+    /// [`GuestError`] when the machine cannot be reached, or nothing listens there.
+    pub async fn tunnel(
+        &self,
+        target: &GuestTarget,
+        port: u16,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static + use<>, GuestError> {
+        let session = self.session(target).await.map_err(|e| said(target, e))?;
+        let opened = session.port(port).await;
+        opened.map_err(|error| match error {
+            SshError::Lost(reason) if !session.is_closed() => GuestError::Blocked {
+                env: target.env.clone(),
+                doing: "connecting".to_owned(),
+                reason: format!("nothing listens at port {port} ({reason})"),
+            },
+            error => said(target, error),
+        })
     }
 
     /// The account of the people on a machine, once it has been set up.

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::compare::POWER;
 use super::diff::is_made;
 use super::keeper;
 use crate::model::text::{mib, minute};
@@ -108,9 +109,16 @@ pub fn gate(
     };
     let mut gated = Gated::default();
     for change in changes {
-        match gate.objection(&change) {
-            None => gated.allowed.push(change),
-            Some(reason) => {
+        let Some(reason) = gate.objection(&change) else {
+            gated.allowed.push(change);
+            continue;
+        };
+        match gate.start_alone(&change) {
+            Some((start, rest)) => {
+                gated.allowed.push(start);
+                gated.held.extend(gate.line(&rest, reason));
+            }
+            None => {
                 gate.block(&change);
                 gated.held.extend(gate.line(&change, reason));
             }
@@ -288,6 +296,30 @@ impl Gate<'_> {
         let is_larger = |field: &FieldChange| SIZES.contains(&field.field);
         let is_dearer = change.cause == Cause::Missing || change.fields.iter().any(is_larger);
         (costs && is_dearer).then_some(reason)
+    }
+
+    /// A machine that is off and would become dearer is started as it is, and the rest is held: it is
+    /// nobody's wish that it stays off.
+    fn start_alone(&self, change: &Change) -> Option<(Change, Change)> {
+        self.too_dear(change)?;
+        let is_kept = change.cause != Cause::Missing && change.effect() != Effect::Replace;
+        let (power, rest): (Vec<_>, Vec<_>) = change
+            .fields
+            .iter()
+            .cloned()
+            .partition(|field| field.field == POWER);
+        let with = |fields| Change {
+            fields,
+            ..change.clone()
+        };
+        let is_off = self
+            .live(change)
+            .and_then(|live| live.fields.as_machine())?
+            .power
+            == Power::Stopped;
+        let start = with(power);
+        let may = change.key == Key::Machine && is_kept && is_off && !start.fields.is_empty();
+        (may && self.objection(&start).is_none()).then(|| (start, with(rest)))
     }
 
     /// What nobody needs yet is only made where there is room for it.

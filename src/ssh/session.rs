@@ -424,6 +424,21 @@ impl Session {
         Ok(opened(opening).await?.into_stream())
     }
 
+    /// A connection to a port that a program on the machine listens at, on its loopback.
+    ///
+    /// # Errors
+    /// [`SshError::Lost`] when nobody does.
+    pub async fn port(
+        &self,
+        port: u16,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static + use<>, SshError> {
+        let to = u32::from(port);
+        let opening = self
+            .handle
+            .channel_open_direct_tcpip("127.0.0.1", to, "127.0.0.1", 0);
+        Ok(opened(opening).await?.into_stream())
+    }
+
     /// A connection from this machine to another one.
     async fn tunnel(&self, address: &str, port: u16) -> Result<Box<dyn Stream>, SshError> {
         let to = u32::from(port);

@@ -9,6 +9,8 @@ mod bare;
 mod boot_sector;
 #[cfg(all(feature = "aws", feature = "libvirt"))]
 mod cloud;
+#[cfg(feature = "libvirt")]
+mod fleet;
 #[cfg(any(feature = "aws", feature = "libvirt"))]
 mod played;
 #[cfg(feature = "libvirt")]

@@ -194,6 +194,27 @@ fn a_budget_lowered_under_what_lives_deletes_nothing_and_lets_nothing_grow() {
 }
 
 #[test]
+fn what_is_too_dear_to_grow_is_started_as_it_is() {
+    let hours: &[&str] = &["officeHours: daily 09:00-18:00 UTC"];
+    let mut wanted = declared("{month: 1000 USD, over: hold}", &[("a", hours)]);
+    let world = world(&wanted);
+    apply_at(&world, "2027-01-15T10:00:00Z", "a");
+    apply_at(&world, "2027-01-15T19:00:00Z", "a");
+    assert_eq!(power(&world, "a"), Some(Power::Stopped));
+    set_budget(&mut wanted, "{month: 1 USD, over: hold}");
+    wanted.environments.get_mut(&env("a")).unwrap().cpus = 4;
+    world.push(wanted.commit(1));
+    let report = apply_at(&world, "2027-01-16T10:00:00Z", "a");
+    assert_eq!(power(&world, "a"), Some(Power::Running));
+    let held = reasons(&report);
+    assert!(
+        held.contains("cpus 2 → 4") && held.contains("budget of project shop"),
+        "{held}"
+    );
+    assert!(!held.contains("power"), "{held}");
+}
+
+#[test]
 fn a_lost_machine_of_what_lives_is_made_again_although_the_budget_is_short() {
     let mut wanted = declared("{month: 1000 USD, over: hold}", &[("a", &[])]);
     let world = world(&wanted);
