@@ -172,6 +172,12 @@ fn with_money(
         return (Waking { is_awake, by }, None);
     }
     match hours.map(|hours| hours.at(now)) {
+        // What a person had put to sleep has not drifted when that is over.
+        None if wish.is_some() => {
+            let by = WakingBy::Person;
+            let is_awake = true;
+            (Waking { is_awake, by }, None)
+        }
         None if places.elsewhere.is_empty() => (Waking::ALWAYS, None),
         None => (Waking { is_awake: true, by }, None),
         Some(State { is_open, until }) => {

@@ -1,7 +1,8 @@
 //! What a look leaves to be remembered for the next one. Pure.
 
 use super::gate::Policy;
-use crate::model::{Announced, Desired, Memo, MemoKind, Memos, Observed, Timestamp};
+use super::keeper;
+use crate::model::{Announced, Desired, Memo, MemoKind, Memos, Observed, Power, Timestamp};
 use crate::schedule::lifetime;
 
 /// A memo to be written or dropped.
@@ -33,10 +34,16 @@ pub fn writings(
         (false, Some(_)) => writings.push(Writing::Drop(MemoKind::Drifted)),
         (true, Some(_)) | (false, None) => {}
     }
-    if memos.wish.as_ref().is_some_and(|wish| wish.until <= now) {
-        writings.push(Writing::Drop(MemoKind::Wish));
-    }
+    let is_over = memos.wish.as_ref().is_some_and(|wish| wish.until <= now);
+    writings.extend(dropped(MemoKind::Wish, is_over && is_undone(desired, observed)));
     writings
+}
+
+/// Whether nothing is left of a wish that is over: the machine is as it is to be without it.
+fn is_undone(desired: &Desired, observed: &Observed) -> bool {
+    let live = keeper::machine(desired, observed);
+    let machine = live.and_then(|live| live.fields.as_machine());
+    machine.is_none_or(|machine| (machine.power == Power::Running) == desired.waking.is_awake)
 }
 
 fn declared(desired: &Desired, policy: &Policy, memos: &Memos) -> Vec<Writing> {

@@ -203,6 +203,33 @@ fn a_wish_counts_while_it_lasts_and_ends_by_itself() {
 }
 
 #[test]
+fn what_a_person_put_to_sleep_runs_again_where_drift_is_only_told() {
+    let world = world(&declared(&["drift: report"]));
+    apply(&world);
+    let wish = Wish {
+        is_awake: false,
+        until: world.now().checked_add(HOUR).unwrap(),
+        by: "ann".into(),
+    };
+    memo(&world, &Memo::Wish(wish));
+    apply(&world);
+    assert_eq!(power(&world), Some(Power::Stopped));
+    world.pass(HOUR);
+    apply(&world);
+    assert_eq!(power(&world), Some(Power::Running));
+    // Whoever stops it by hand afterwards is told.
+    apply(&world);
+    let machine = machines(&world, &lab(), &shop()).remove(0);
+    world.meddle(&lab(), &machine.id, |thing| {
+        if let LiveFields::Machine(machine) = &mut thing.object.fields {
+            machine.power = Power::Stopped;
+        }
+    });
+    apply(&world);
+    assert_eq!(power(&world), Some(Power::Stopped));
+}
+
+#[test]
 fn a_lifetime_counts_from_the_first_creation_and_rebuilds_do_not_prolong_it() {
     let mut wanted = declared(&["lifetime: 14d"]);
     let world = world(&wanted);
