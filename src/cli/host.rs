@@ -8,11 +8,9 @@ use super::Global;
 use super::exit::Exit;
 use super::output::{BAD, BOLD, FAINT, GOOD, WARN, paint};
 use super::providers::remote_config;
-use super::system::SystemClock;
 use super::wiring::{self, Wiring};
 use crate::manifest::schema::{HostSpec, ProviderSpec};
 use crate::model::ProviderName;
-use crate::port::Clock;
 use crate::provider::remote::doctor::{Check, State, checks};
 use crate::provider::remote::facts_of;
 
@@ -125,7 +123,7 @@ async fn doctor(args: &Doctor, global: &Global) -> Result<Exit> {
     };
     let config = remote_config(&args.name, host, ssh.into());
     let found = match facts_of(wiring.connections(), &config).await {
-        Ok(facts) => checks(&facts, &config, SystemClock.now()),
+        Ok(facts) => checks(&facts, &config),
         Err(reason) => vec![Check {
             what: "access",
             state: State::Bad,

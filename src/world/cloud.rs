@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::guest::Inside;
 use super::meter::Metering;
 use crate::model::{
-    Gap, Inventory, LiveFields, LiveId, LiveMachine, Object, Part, Power, ProviderName, Scope,
-    Token,
+    Gap, HostHealth, Inventory, LiveFields, LiveId, LiveMachine, Object, Part, Power, ProviderName,
+    Scope, Token,
 };
 
 /// Which kind of provider it is like.
@@ -42,6 +42,7 @@ pub(super) struct Cloud {
     pub missing: BTreeSet<Part>,
     /// `None`: it has no end.
     pub free_memory_mib: Option<u64>,
+    pub health: Option<HostHealth>,
     pub tokens: BTreeMap<Token, LiveId>,
     /// So many machines cannot be made, because there is no room.
     pub full: u32,
@@ -67,6 +68,7 @@ impl Cloud {
                 Part::Network("metrom".to_owned()),
             ]),
             free_memory_mib: None,
+            health: None,
             tokens: BTreeMap::new(),
             full: 0,
             cut_off: 0,
@@ -163,6 +165,7 @@ impl Cloud {
             missing: self.missing.clone(),
             free_memory_mib: self.free_memory_mib,
             has_unique_names: self.flavor == Flavor::Named,
+            health: self.health.clone(),
             gaps,
         }
     }

@@ -27,7 +27,9 @@ pub use cloud::{Flavor, Thing};
 pub use dice::Faults;
 pub use meter::Metering;
 
-use crate::model::{EnvName, LiveId, Object, ProviderName, Revision, Snapshot, Timestamp};
+use crate::model::{
+    EnvName, HostHealth, LiveId, Object, ProviderName, Revision, Snapshot, Timestamp,
+};
 use crate::store::MemoryStore;
 
 /// A world; clones are the same world.
@@ -199,6 +201,13 @@ impl World {
     pub fn leave_memory(&self, provider: &ProviderName, mib: Option<u64>) {
         if let Some(cloud) = self.state().clouds.get_mut(provider) {
             cloud.free_memory_mib = mib;
+        }
+    }
+
+    /// A host says that it is so.
+    pub fn set_health(&self, provider: &ProviderName, health: HostHealth) {
+        if let Some(cloud) = self.state().clouds.get_mut(provider) {
+            cloud.health = Some(health);
         }
     }
 
