@@ -245,6 +245,7 @@ async fn providers(global: &Global) -> Result<()> {
     if let Err(error) = &tick.head {
         anstream::eprintln!("{}: {error}", paint(WARN, "warning"));
     }
+    hosts::warn_of_left(&tick);
     let found: Vec<Provider> = tick
         .providers
         .iter()

@@ -13,6 +13,7 @@ use crate::manifest::schema::{HostSpec, ProviderSpec};
 use crate::model::ProviderName;
 use crate::provider::remote::doctor::{Check, State, checks};
 use crate::provider::remote::facts_of;
+use crate::reconcile::living::Living;
 
 /// Linux machines that are made hypervisors
 #[derive(Debug, Args)]
@@ -27,6 +28,8 @@ enum Command {
     Scan(Scan),
     /// Tells what a declared machine is, has and lacks; changes nothing
     Doctor(Doctor),
+    /// Forgets a host whose file was removed while environments lived there: none of them is needed
+    Forget(Forget),
 }
 
 #[derive(Debug, Args)]
@@ -48,10 +51,16 @@ struct Doctor {
     name: ProviderName,
 }
 
+#[derive(Debug, Args)]
+struct Forget {
+    name: ProviderName,
+}
+
 pub async fn run(args: &Host, global: &Global) -> Result<Exit> {
     match &args.command {
         Command::Scan(args) => scan(args, global).await,
         Command::Doctor(args) => doctor(args, global).await,
+        Command::Forget(args) => forget(args, global).await,
     }
 }
 
@@ -153,6 +162,31 @@ async fn doctor(args: &Doctor, global: &Global) -> Result<Exit> {
         }
     }
     Ok(if is_bad { Exit::Failed } else { Exit::Done })
+}
+
+/// Takes a host out of the note of who lives where; on the host nothing is touched.
+async fn forget(args: &Forget, global: &Global) -> Result<Exit> {
+    let wiring = Wiring::open(global).await?;
+    let catalog = wiring.catalog().await?;
+    let name = &args.name;
+    if catalog.providers.contains_key(name) {
+        bail!("`{name}` is declared; remove its file first");
+    }
+    let owner = catalog
+        .owner()
+        .context("the repository has no name; give `metrom.yaml` a `metadata.name`")?;
+    let key = Living::key(owner);
+    let mut living = Living::parse(wiring.store.fact(&key).await?.as_deref());
+    let Some(home) = living.forget(name) else {
+        bail!("nothing is known to live on `{name}`");
+    };
+    wiring.store.put_fact(&key, &living.text()).await?;
+    let names: Vec<&str> = home.environments.iter().map(|env| env.as_str()).collect();
+    anstream::println!(
+        "{name} is forgotten, with what lives there: {}",
+        names.join(", ")
+    );
+    Ok(Exit::Done)
 }
 
 fn declared<'a>(

@@ -4,6 +4,7 @@ use super::output::{BAD, WARN, paint, table};
 use crate::http::view::{HostView, SpaceView};
 use crate::model::health::Severeness;
 use crate::model::text::mib;
+use crate::reconcile::Tick;
 
 /// What stands above [`cells`].
 pub const HEADER: [&str; 5] = ["load", "memory free", "disk free", "libvirt", "clock"];
@@ -58,5 +59,12 @@ pub fn warn(hosts: &[HostView]) {
             let word = paint(style, word);
             anstream::eprintln!("{word}: {}: {}", host.provider, warning.message);
         }
+    }
+}
+
+/// Says which places are not declared any more while environments live there.
+pub fn warn_of_left(tick: &Tick) {
+    for (_, message) in tick.left() {
+        anstream::eprintln!("{}: {message}", paint(BAD, "severe"));
     }
 }

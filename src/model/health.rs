@@ -52,6 +52,8 @@ pub struct HealthWarning {
 pub enum Ailment {
     Room,
     Clock,
+    /// It is not declared any more while environments live there.
+    Undeclared,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -4,7 +4,8 @@
 //! (with [`compare`] field by field and [`keeper`] for several claims), [`gate`] what may not be
 //! done, [`order`] which steps it takes, [`plan`] all of that in one call; [`phoenix`] says when a
 //! second machine is tried instead, [`second`] in which steps; [`warm`] which machine made ahead is
-//! claimed; [`place`] which of several places an environment is given; [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which
+//! claimed; [`place`] which of several places an environment is given, [`closed`]
+//! which of them take nothing new; [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which
 //! environment is next.
 //!
 //! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
@@ -17,6 +18,7 @@ pub mod allow;
 pub mod apply;
 pub mod backoff;
 mod belongs;
+pub mod closed;
 pub mod compare;
 mod console;
 pub mod diff;
@@ -26,6 +28,7 @@ pub mod intent;
 pub mod keeper;
 mod ledger;
 pub mod library;
+pub mod living;
 pub mod notes;
 pub mod observe;
 pub mod onlook;

@@ -243,6 +243,11 @@ impl Runner {
     /// Tells what is about to fail on a host, each once until it is worse or was over.
     async fn note_hosts(&mut self, tick: &Tick) {
         let mut ailing = BTreeSet::new();
+        for (provider, message) in tick.left() {
+            let key = (provider.clone(), Ailment::Undeclared, Severeness::Severe);
+            self.warn_of(key.clone(), message).await;
+            ailing.insert(key);
+        }
         for inventory in tick.inventories.iter() {
             let provider = &inventory.provider;
             let Some(health) = &inventory.health else {
@@ -258,16 +263,21 @@ impl Runner {
             } in health.warnings()
             {
                 let key = (provider.clone(), about, severity);
-                if !self.ailing.contains(&key) {
-                    tracing::warn!(%provider, "{message}");
-                    let provider = provider.clone();
-                    let kind = EventKind::HostWarned { provider, message };
-                    self.reconciler.tell(kind).await;
-                }
+                self.warn_of(key.clone(), message).await;
                 ailing.insert(key);
             }
         }
         self.ailing = ailing;
+    }
+
+    /// Unless it was told before.
+    async fn warn_of(&self, key: (ProviderName, Ailment, Severeness), message: String) {
+        if !self.ailing.contains(&key) {
+            let (provider, ..) = key;
+            tracing::warn!(%provider, "{message}");
+            let kind = EventKind::HostWarned { provider, message };
+            self.reconciler.tell(kind).await;
+        }
     }
 
     /// How often and how much at once, as the repository says now.

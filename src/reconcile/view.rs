@@ -10,6 +10,7 @@ use super::allow::{self, Exodus};
 use super::gate::DataVolumes;
 use super::ledger::Seen;
 use super::library::Library;
+use super::living::Living;
 use super::notes::Notes;
 use super::observe::Inventories;
 use super::plan::Attempt;
@@ -111,7 +112,15 @@ impl Viewer {
         let asked = providers
             .iter()
             .map(|(name, spec)| self.inventory(name, spec));
-        let inventories = Inventories::new(join_all(asked).await);
+        let mut inventories = join_all(asked).await;
+        let living = self.living(owner.as_ref()).await;
+        for (name, home) in living.left(&providers) {
+            inventories.push(home.hidden(name));
+            if let Some(owner) = &owner {
+                self.library.remember_left(name, home, owner, at);
+            }
+        }
+        let inventories = Inventories::new(inventories);
         self.library.remember(&inventories, at);
         let exodus = match (&head, &owner) {
             (Ok(catalog), Some(owner)) => self.exodus(catalog, owner, &inventories, at).await,
@@ -136,12 +145,22 @@ impl Viewer {
             inventories,
             providers,
             owner,
+            living,
             exodus,
             deciding,
             placed,
             ledger,
             refs: References::default(),
         }
+    }
+
+    /// Who lived where, as far as that is remembered.
+    async fn living(&self, owner: Option<&OwnerName>) -> Living {
+        let Some(owner) = owner else {
+            return Living::default();
+        };
+        let note = self.notes.fact(&Living::key(owner)).await;
+        Living::parse(note.ok().flatten().as_deref())
     }
 
     /// Whose machines are to go, but for those whose end a person agreed to.
