@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::asking::Asking;
 use super::living::Home;
 use super::observe::Inventories;
 use crate::manifest::{Catalog, Facts, Loader, render};
@@ -25,6 +26,8 @@ pub struct Library {
     catalogs: Mutex<VecDeque<Arc<Catalog>>>,
     rendered: Mutex<BTreeMap<EnvName, Rendered>>,
     seen: Mutex<BTreeMap<ProviderName, Seen>>,
+    /// Who is being asked, for all looks of this process.
+    pub(super) asking: Asking,
 }
 
 /// Whose data was on a provider at its last whole report.

@@ -8,7 +8,7 @@
 //! which of them take nothing new; [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which
 //! environment is next.
 //!
-//! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
+//! Over ports: [`tick`] is one look at the world (`asking` keeps a host that hangs from delaying it), [`view`] one at an environment (it can only
 //! read, and looks up in the [`library`] what it knows already), [`mod@sync`] one whole sync,
 //! [`apply`] does a plan by taking each [`step`], [`settle`] repeats it until nothing is left to do,
 //! [`runner`] is the loop of `metrom serve`.
@@ -16,6 +16,7 @@
 mod aim;
 pub mod allow;
 pub mod apply;
+mod asking;
 pub mod backoff;
 mod belongs;
 pub mod closed;

@@ -338,9 +338,10 @@ impl Runner {
                 None => std::future::pending().await,
             }
         };
+        let late = reconciler.viewer().late().map(|()| Heard::Time);
         let (stop, wake) = (pin!(stop), pin!(wake));
-        let (done, time) = (pin!(done), pin!(time));
-        first(first(stop, wake), first(done, time)).await
+        let (done, time, late) = (pin!(done), pin!(time), pin!(late));
+        first(first(stop, wake), first(done, first(time, late))).await
     }
 
     async fn heed(&mut self, wake: Wake) {

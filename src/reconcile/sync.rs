@@ -141,6 +141,13 @@ impl Reconciler {
         self
     }
 
+    /// Whose looks wait for no provider that hangs; a sync of what is elsewhere goes on.
+    #[must_use]
+    pub fn hurrying(mut self) -> Self {
+        self.viewer = self.viewer.hurrying(Arc::clone(&self.ports.clock));
+        self
+    }
+
     /// With what tells between which places data can be carried.
     #[must_use]
     pub fn carrying_by(mut self, routes: Arc<dyn Routes>) -> Self {

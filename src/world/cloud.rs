@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::guest::Inside;
 use super::meter::Metering;
@@ -48,6 +49,8 @@ pub(super) struct Cloud {
     pub full: u32,
     /// Calls for which it cannot be reached.
     pub cut_off: u32,
+    /// How long it takes to answer, where that is its own.
+    pub answers_after: Option<Duration>,
     /// Held during a call.
     pub turn: Arc<tokio::sync::Mutex<()>>,
     pub metering: Metering,
@@ -72,6 +75,7 @@ impl Cloud {
             tokens: BTreeMap::new(),
             full: 0,
             cut_off: 0,
+            answers_after: None,
             turn: Arc::default(),
             metering: Metering::default(),
             measured: 0,

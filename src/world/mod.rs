@@ -122,6 +122,13 @@ impl World {
         self.state().answers_after = time;
     }
 
+    /// From now on that provider takes so long instead.
+    pub fn slow_down(&self, provider: &ProviderName, time: Duration) {
+        if let Some(cloud) = self.state().clouds.get_mut(provider) {
+            cloud.answers_after = Some(time);
+        }
+    }
+
     /// From now on every step inside a machine takes that long, on each machine by itself.
     pub fn work_for(&self, time: Duration) {
         self.state().works_for = time;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metrom::model::{EnvName, EventKind, HostHealth, Power, ProviderName, Space, Trigger};
 use metrom::port::{Clock as _, Store as _};
-use metrom::reconcile::Runner;
+use metrom::reconcile::{Reconciler, Runner};
 use metrom::world::declare::{Declared, Environment};
 use metrom::world::{Flavor, World};
 
@@ -282,4 +282,84 @@ fn while_its_host_is_cut_off_an_environment_is_not_made_elsewhere_without_a_word
         "{}",
         reasons(&report)
     );
+}
+
+/// Nobody waits so long.
+const HOURS: Duration = Duration::from_secs(10 * 3600);
+
+/// How long a look takes, and what could not be seen in it.
+fn look_of(world: &World, reconciler: &Reconciler) -> (Duration, Vec<String>) {
+    let before = world.now();
+    let tick = world.run(reconciler.tick()).unwrap();
+    let gaps = tick.inventories.gaps().map(|gap| gap.reason.clone());
+    let took = world.now().duration_since(before).unsigned_abs();
+    (took, gaps.collect())
+}
+
+#[test]
+fn a_look_waits_a_little_for_a_host_that_hangs_and_then_not_at_all() {
+    let world = world_of(&two("far", &[]));
+    world.slow_down(&lab(), HOURS);
+    let reconciler = reconciler(&world).hurrying();
+    let (took, gaps) = look_of(&world, &reconciler);
+    assert_eq!(took, Duration::from_secs(5));
+    assert_eq!(
+        gaps,
+        ["lab has not answered in 5 s; others are not kept waiting for it"]
+    );
+    world.pass(Duration::from_secs(60));
+    let (took, gaps) = look_of(&world, &reconciler);
+    assert_eq!(took, Duration::ZERO);
+    assert!(
+        gaps[0].starts_with("lab has not answered in 65 s"),
+        "{gaps:?}"
+    );
+}
+
+#[test]
+fn a_host_that_is_only_slow_is_waited_for_once_that_is_known_and_its_late_answer_is_not_used() {
+    let world = world_of(&two("far", &[]));
+    world.slow_down(&lab(), Duration::from_secs(12));
+    let reconciler = reconciler(&world).hurrying();
+    assert_eq!(look_of(&world, &reconciler).1.len(), 1);
+    world.run(reconciler.viewer().late()).unwrap();
+    let (took, gaps) = look_of(&world, &reconciler);
+    assert_eq!((took, gaps.len()), (Duration::from_secs(12), 0));
+    // Quick again, it is asked as any other.
+    world.slow_down(&lab(), Duration::from_millis(50));
+    assert_eq!(look_of(&world, &reconciler).0, Duration::from_millis(50));
+}
+
+#[test]
+fn what_is_elsewhere_is_synced_while_a_host_hangs() {
+    let mut declared = two("far", &[]);
+    let on_lab = EnvName::parse("on-lab").unwrap();
+    declared
+        .environments
+        .insert(on_lab.clone(), Environment::on(&lab()));
+    let world = world_of(&declared);
+    let reconciler = std::sync::Arc::new(reconciler(&world).hurrying());
+    // Once it was seen that no data of the shop is there.
+    world.run(reconciler.tick()).unwrap();
+    world.slow_down(&lab(), HOURS);
+    let (runner, _wake) = Runner::new(reconciler.clone(), Duration::from_secs(1));
+    let looks = runner.looks();
+    let began = world.now();
+    let story = async {
+        while running(&world).is_empty() {
+            world.sleep(Duration::from_secs(1)).await;
+            let took = world.now().duration_since(began).unsigned_abs();
+            assert!(took < Duration::from_secs(120), "nothing after {took:?}");
+        }
+        let seen = looks.borrow().clone().unwrap();
+        assert!(seen.inventories.complete().contains(&far()));
+        assert!(!seen.inventories.complete().contains(&lab()));
+        reconciler.stopping().cancel();
+    };
+    world
+        .run(futures_util::future::join(runner.run(), story))
+        .unwrap();
+    assert_eq!(running(&world), [far()]);
+    assert_eq!(machines(&world, &lab(), &on_lab), []);
+    assert_eq!(world.violations(), [""; 0]);
 }
