@@ -159,6 +159,7 @@ impl Observer for Nothing {
             missing: Default::default(),
             free_memory_mib: None,
             has_unique_names: true,
+            health: None,
             gaps: Vec::new(),
         }
     }

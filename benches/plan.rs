@@ -51,6 +51,7 @@ fn plan_10_000_resources(bencher: Bencher) {
         missing: Default::default(),
         free_memory_mib: None,
         has_unique_names: true,
+        health: None,
         gaps: Vec::new(),
     };
     let inventories = Inventories::new(vec![empty]);

@@ -67,6 +67,7 @@ impl Observer for Paper {
             missing: missing(sheet).into_iter().collect(),
             free_memory_mib: None,
             has_unique_names: false,
+            health: None,
             gaps: Vec::new(),
         })
     }

@@ -221,6 +221,7 @@ fn event_line(event: &Event, now: Timestamp) -> String {
         EventKind::Idle { since } => format!("nobody uses it since {}", minute(*since)),
         EventKind::EndsSoon { end } => format!("its time is up at {}", minute(*end)),
         EventKind::BudgetShort { message } => message.clone(),
+        EventKind::HostWarned { provider, message } => format!("{provider}: {message}"),
         EventKind::PersonSaid { by, what } => format!("{by}: {what}"),
         EventKind::RunEnded { run, ok: true } => format!("run {run} succeeded"),
         EventKind::RunEnded { run, ok: false } => format!("run {run} failed"),

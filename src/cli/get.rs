@@ -11,12 +11,12 @@ use super::output::{BAD, FAINT, Format, GOOD, WARN, paint, table};
 use super::span::{age, took};
 use super::system::SystemClock;
 use super::wiring::{Wiring, view};
-use super::{Global, chosen, place, top};
+use super::{Global, chosen, hosts, place, top};
 use crate::cost::Ledger;
-use crate::http::view::{EnvironmentView, RunView, Status};
+use crate::http::view::{EnvironmentView, HostView, RunView, Status};
 use crate::image::ImageStore;
 use crate::manifest::schema::{CloudProvider, ProviderSpec};
-use crate::model::{EnvName, LiveFields, Part, Run, RunState, Timestamp};
+use crate::model::{EnvName, Inventory, LiveFields, Part, ProviderName, Run, RunState, Timestamp};
 use crate::port::Clock;
 use crate::reconcile::{Tick, Viewer};
 
@@ -245,46 +245,98 @@ async fn providers(global: &Global) -> Result<()> {
     if let Err(error) = &tick.head {
         anstream::eprintln!("{}: {error}", paint(WARN, "warning"));
     }
-    let found: Vec<[String; 5]> = tick
+    hosts::warn_of_left(&tick);
+    let found: Vec<Provider> = tick
         .providers
         .iter()
-        .map(|(name, spec)| {
-            let inventory = tick.inventories.of_provider(name);
-            let machines = inventory
-                .into_iter()
-                .flat_map(|inventory| &inventory.objects);
-            let machines =
-                machines.filter(|object| matches!(object.fields, LiveFields::Machine(_)));
-            let (ours, all) = machines.fold((0, 0), |(ours, all), object| {
-                (ours + usize::from(object.stamp.is_some()), all + 1)
-            });
-            let gap = inventory.and_then(|inventory| inventory.gaps.first());
-            let missing =
-                inventory.map(|i| i.missing.iter().map(Part::to_string).collect::<Vec<_>>());
-            let state = match (gap, missing) {
-                (Some(gap), _) => gap.reason.clone(),
-                (None, Some(missing)) if !missing.is_empty() => {
-                    format!("ready; will make {}", missing.join(" and "))
-                }
-                (None, _) => "ready".to_owned(),
-            };
-            [
-                name.to_string(),
-                location(spec),
-                ours.to_string(),
-                (all - ours).to_string(),
-                state,
-            ]
-        })
+        .map(|(name, spec)| Provider::new(name, spec, tick.inventories.of_provider(name)))
         .collect();
-    let shown: Vec<Value> = found.iter().map(|[name, place, ours, foreign, state]| {
-        json!({"name": name, "place": place, "machines": ours, "foreign_machines": foreign, "state": state})
-    }).collect();
-    if !global.output.print(&shown)? {
-        let header = ["provider", "place", "machines", "foreign", "state"];
-        anstream::println!("{}", table(header, found));
+    let shown: Vec<Value> = found.iter().map(Provider::json).collect();
+    if global.output.print(&shown)? {
+        return Ok(());
     }
+    let header = ["provider", "place", "machines", "foreign", "state"];
+    let rows = found.iter().map(Provider::row);
+    let table = match global.output {
+        Format::Wide => {
+            let header = [&header[..], &hosts::HEADER[..]].concat();
+            let more = found.iter().map(|found| hosts::cells(found.host.as_ref()));
+            table(
+                header,
+                rows.zip(more)
+                    .map(|(row, more)| [&row[..], &more[..]].concat()),
+            )
+        }
+        Format::Text | Format::Json | Format::Yaml => table(header, rows),
+    };
+    anstream::println!("{table}");
+    hosts::warn(
+        &found
+            .into_iter()
+            .filter_map(|found| found.host)
+            .collect::<Vec<_>>(),
+    );
     Ok(())
+}
+
+/// A provider as it was seen.
+struct Provider {
+    name: String,
+    place: String,
+    machines: usize,
+    foreign: usize,
+    state: String,
+    host: Option<HostView>,
+}
+
+impl Provider {
+    fn new(name: &ProviderName, spec: &ProviderSpec, inventory: Option<&Inventory>) -> Self {
+        let objects = inventory.into_iter().flat_map(|i| &i.objects);
+        let machines = objects.filter(|o| matches!(o.fields, LiveFields::Machine(_)));
+        let (ours, foreign): (Vec<_>, Vec<_>) = machines.partition(|o| o.stamp.is_some());
+        let gap = inventory.and_then(|inventory| inventory.gaps.first());
+        let missing = inventory.map(|i| i.missing.iter().map(Part::to_string).collect::<Vec<_>>());
+        let state = match (gap, missing) {
+            (Some(gap), _) => gap.reason.clone(),
+            (None, Some(missing)) if !missing.is_empty() => {
+                format!("ready; will make {}", missing.join(" and "))
+            }
+            (None, _) => "ready".to_owned(),
+        };
+        Self {
+            name: name.to_string(),
+            place: location(spec),
+            machines: ours.len(),
+            foreign: foreign.len(),
+            state,
+            host: inventory.and_then(HostView::new),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let Self {
+            name,
+            place,
+            machines,
+            foreign,
+            state,
+            host,
+        } = self;
+        json!({
+            "name": name, "place": place, "machines": machines, "foreign_machines": foreign,
+            "state": state, "host": host,
+        })
+    }
+
+    fn row(&self) -> [String; 5] {
+        [
+            self.name.clone(),
+            self.place.clone(),
+            self.machines.to_string(),
+            self.foreign.to_string(),
+            self.state.clone(),
+        ]
+    }
 }
 
 /// Where a provider is: the connection of a host, the region and account of a cloud.

@@ -8,13 +8,12 @@ use super::Global;
 use super::exit::Exit;
 use super::output::{BAD, BOLD, FAINT, GOOD, WARN, paint};
 use super::providers::remote_config;
-use super::system::SystemClock;
 use super::wiring::{self, Wiring};
 use crate::manifest::schema::{HostSpec, ProviderSpec};
 use crate::model::ProviderName;
-use crate::port::Clock;
 use crate::provider::remote::doctor::{Check, State, checks};
 use crate::provider::remote::facts_of;
+use crate::reconcile::living::Living;
 
 /// Linux machines that are made hypervisors
 #[derive(Debug, Args)]
@@ -29,6 +28,8 @@ enum Command {
     Scan(Scan),
     /// Tells what a declared machine is, has and lacks; changes nothing
     Doctor(Doctor),
+    /// Forgets a host whose file was removed while environments lived there: none of them is needed
+    Forget(Forget),
 }
 
 #[derive(Debug, Args)]
@@ -50,10 +51,16 @@ struct Doctor {
     name: ProviderName,
 }
 
+#[derive(Debug, Args)]
+struct Forget {
+    name: ProviderName,
+}
+
 pub async fn run(args: &Host, global: &Global) -> Result<Exit> {
     match &args.command {
         Command::Scan(args) => scan(args, global).await,
         Command::Doctor(args) => doctor(args, global).await,
+        Command::Forget(args) => forget(args, global).await,
     }
 }
 
@@ -125,7 +132,7 @@ async fn doctor(args: &Doctor, global: &Global) -> Result<Exit> {
     };
     let config = remote_config(&args.name, host, ssh.into());
     let found = match facts_of(wiring.connections(), &config).await {
-        Ok(facts) => checks(&facts, &config, SystemClock.now()),
+        Ok(facts) => checks(&facts, &config),
         Err(reason) => vec![Check {
             what: "access",
             state: State::Bad,
@@ -155,6 +162,31 @@ async fn doctor(args: &Doctor, global: &Global) -> Result<Exit> {
         }
     }
     Ok(if is_bad { Exit::Failed } else { Exit::Done })
+}
+
+/// Takes a host out of the note of who lives where; on the host nothing is touched.
+async fn forget(args: &Forget, global: &Global) -> Result<Exit> {
+    let wiring = Wiring::open(global).await?;
+    let catalog = wiring.catalog().await?;
+    let name = &args.name;
+    if catalog.providers.contains_key(name) {
+        bail!("`{name}` is declared; remove its file first");
+    }
+    let owner = catalog
+        .owner()
+        .context("the repository has no name; give `metrom.yaml` a `metadata.name`")?;
+    let key = Living::key(owner);
+    let mut living = Living::parse(wiring.store.fact(&key).await?.as_deref());
+    let Some(home) = living.forget(name) else {
+        bail!("nothing is known to live on `{name}`");
+    };
+    wiring.store.put_fact(&key, &living.text()).await?;
+    let names: Vec<&str> = home.environments.iter().map(|env| env.as_str()).collect();
+    anstream::println!(
+        "{name} is forgotten, with what lives there: {}",
+        names.join(", ")
+    );
+    Ok(Exit::Done)
 }
 
 fn declared<'a>(

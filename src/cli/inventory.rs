@@ -3,12 +3,12 @@
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::Global;
 use super::exit::Exit;
 use super::output::{FAINT, Format, WARN, paint, table};
 use super::span::age;
 use super::system::SystemClock;
 use super::wiring::Wiring;
+use super::{Global, hosts};
 use crate::http::view::{InventoryView, ObjectView, SumView};
 use crate::model::text::mib;
 use crate::model::{ProviderName, Timestamp};
@@ -17,7 +17,7 @@ use crate::reconcile::Belongs;
 
 /// Lists machines, volumes and addresses on every provider: ours, orphaned, of other repositories, foreign
 ///
-/// What is not ours is shown and never touched.
+/// What is not ours is shown and never touched. Below it, how the hosts are.
 #[derive(Debug, Args)]
 pub struct Inventory {
     /// Only of these providers
@@ -44,6 +44,7 @@ pub async fn run(args: &Inventory, global: &Global) -> Result<Exit> {
     let mut shown = InventoryView::new(&tick);
     shown.objects.retain(|object| is_asked_for(args, object));
     shown.gaps.retain(|gap| is_meant(args, &gap.provider));
+    shown.hosts.retain(|host| is_meant(args, &host.provider));
     // Without a revision nobody knows where to look.
     let is_blind = tick.head.is_err() && tick.providers.is_empty();
     let is_whole = shown.gaps.is_empty() && !is_blind;
@@ -54,6 +55,10 @@ pub async fn run(args: &Inventory, global: &Global) -> Result<Exit> {
         let has_prices = tick.ledger.month.is_some();
         let listed = listed(&shown.objects, global.output, (now, has_prices));
         anstream::println!("{listed}");
+        if !shown.hosts.is_empty() {
+            anstream::println!("\n{}", hosts::listed(&shown.hosts));
+        }
+        hosts::warn(&shown.hosts);
     }
     Ok(if is_whole { Exit::Done } else { Exit::Failed })
 }

@@ -19,6 +19,7 @@ mod forward;
 mod get;
 mod history;
 mod host;
+mod hosts;
 mod image;
 mod inventory;
 mod locks;

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::output::{FAINT, WARN, paint};
 use super::system::SystemClock;
 use super::wiring::{Wiring, view};
-use super::{Global, chosen, plan_text};
+use super::{Global, chosen, hosts, plan_text};
 use crate::cost::Change;
 use crate::http::view::{CostChangeView, PlanView};
 use crate::model::{EnvName, Plan};
@@ -56,6 +56,7 @@ pub async fn run(args: &Planned, global: &Global) -> Result<Exit> {
         }
     }
     warn_of_budgets(&tick.ledger);
+    hosts::warn_of_left(&tick);
     let plans: Vec<&Plan> = views.iter().filter_map(plan_of).collect();
     anstream::println!("{}", paint(FAINT, plan_text::total(&plans)));
     if exit == Exit::Changes {

@@ -211,6 +211,8 @@ fn libvirt_config(
         pool: _,
         network: _,
         only: _,
+        maintenance: _,
+        drain: _,
         prices: _,
         budget: _,
     } = host;

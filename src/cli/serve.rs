@@ -19,7 +19,7 @@ use crate::http::{App, Board, Metrics, TimedLocks, WatchedSource};
 use crate::manifest::schema::Span;
 use crate::model::{SecretRef, Trigger};
 use crate::port::{SecretError, Secrets};
-use crate::reconcile::{Reconciler, Runner, Wake};
+use crate::reconcile::{Library, Reconciler, Runner, Wake};
 use crate::secrets::LocalSecrets;
 use crate::source::watch;
 use crate::usage::{Ask, Sampler};
@@ -74,12 +74,17 @@ pub async fn run(args: &Serve, global: &Global) -> Result<Exit> {
     let wiring = Wiring::open(global).await?;
     let metrics = Metrics::default();
     let board = Board::new(metrics.clone());
+    // Who hangs is known to the loop and to the API alike.
+    let library = Arc::<Library>::default();
     let (reconciler, source) = reconciler(&wiring, &metrics, &board);
+    let reconciler = Arc::new(reconciler.sharing(Arc::clone(&library)).hurrying());
     let stopping = reconciler.stopping().clone();
     let (runner, wake) = Runner::new(reconciler.clone(), GRACE);
+    let viewer = wiring.viewer().sharing(library);
+    let viewer = viewer.hurrying(Arc::new(SystemClock));
     let app = App {
         store: wiring.store.clone(),
-        viewer: Arc::new(wiring.viewer()),
+        viewer: Arc::new(viewer),
         source,
         wake: wake.clone(),
         webhook_secret: webhook_secret()?,
@@ -116,14 +121,14 @@ fn reconciler(
     wiring: &Wiring,
     metrics: &Metrics,
     board: &Arc<Board>,
-) -> (Arc<Reconciler>, Arc<WatchedSource>) {
+) -> (Reconciler, Arc<WatchedSource>) {
     let mut ports = wiring.ports();
     let source = WatchedSource::new(ports.source, metrics.clone());
     let source = Arc::new(source);
     ports.source = source.clone();
     ports.locks = Arc::new(TimedLocks::new(ports.locks, metrics.clone()));
     let reconciler = Reconciler::new(ports).watched_by(board.clone());
-    (Arc::new(reconciler), source)
+    (reconciler, source)
 }
 
 /// What measures beside the loop.

@@ -79,5 +79,6 @@ impl Onlooker for Board {
 
     fn look(&self, tick: &Tick) {
         self.metrics.cost(&tick.ledger);
+        self.metrics.providers(&tick.inventories);
     }
 }

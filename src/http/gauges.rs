@@ -87,7 +87,7 @@ const SPANS: [Span; 4] = [
 ];
 
 /// One number with its labels.
-type Line = (String, f64);
+pub(super) type Line = (String, f64);
 
 /// Everything that is known now.
 #[must_use]
@@ -196,7 +196,7 @@ fn escaped(label: &str) -> String {
     label.replace('\n', "\\n")
 }
 
-fn write(text: &mut String, (name, help): (&str, &str), lines: Vec<Line>) {
+pub(super) fn write(text: &mut String, (name, help): (&str, &str), lines: Vec<Line>) {
     if lines.is_empty() {
         return;
     }

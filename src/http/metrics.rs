@@ -2,8 +2,8 @@
 //!
 //! Most are counted from the events, so that what an `apply` of another process did is in them as
 //! well. Labels are bounded: kinds of resources, currencies and words of our own, never a name that
-//! users gave. What environments use and cost has their names, and lines for those alone that are there
-//! now ([`super::gauges`]).
+//! users gave. What environments use and cost and how hosts are has their names, and lines for those
+//! alone that are there now ([`super::gauges`], [`super::hosts`]).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -16,8 +16,10 @@ use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gau
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::App;
+use super::hosts::Seen;
 use crate::cost::Ledger;
-use crate::model::{Event, EventKind, RunId, Timestamp};
+use crate::model::{Event, EventKind, ProviderName, RunId, Timestamp};
+use crate::reconcile::Inventories;
 
 /// Bounds of the duration histograms, in seconds: from "nothing changed" to a cold boot with a
 /// large image.
@@ -34,6 +36,8 @@ pub struct Metrics {
     running: Arc<Mutex<BTreeMap<RunId, Timestamp>>>,
     /// What everything cost at the last look, as it is told.
     costs: Arc<Mutex<String>>,
+    /// How the providers were at the last look.
+    providers: Arc<Mutex<BTreeMap<ProviderName, Seen>>>,
 }
 
 impl Default for Metrics {
@@ -47,6 +51,7 @@ impl Default for Metrics {
             handle,
             running: Arc::default(),
             costs: Arc::default(),
+            providers: Arc::default(),
         };
         metrics.describe();
         metrics
@@ -114,6 +119,7 @@ impl Metrics {
             EventKind::EndsSoon { .. }
             | EventKind::PersonSaid { .. }
             | EventKind::BudgetShort { .. }
+            | EventKind::HostWarned { .. }
             | EventKind::Idle { .. } => {}
             EventKind::RunStarted { run, .. } => self.begin(run, event.at),
             EventKind::StepEnded { line, ok, .. } => {
@@ -193,6 +199,15 @@ impl Metrics {
         });
     }
 
+    /// How every provider was seen.
+    pub fn providers(&self, inventories: &Inventories) {
+        let seen = super::hosts::seen(inventories);
+        *self
+            .providers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+
     /// So many actions are held that were not held before.
     pub fn held(&self, number: usize) {
         metrics::with_local_recorder(&*self.recorder, || {
@@ -212,7 +227,9 @@ impl Metrics {
     pub fn render(&self) -> String {
         self.handle.run_upkeep();
         let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-        self.handle.render() + &costs
+        let providers = self.providers.lock();
+        let providers = providers.unwrap_or_else(PoisonError::into_inner);
+        self.handle.render() + &costs + &super::hosts::render(&providers)
     }
 }
 

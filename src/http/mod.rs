@@ -11,6 +11,7 @@ mod events;
 mod gauges;
 mod health;
 mod hooks;
+mod hosts;
 mod inventory;
 mod metrics;
 mod plan;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Key, LiveId};
+use super::{Key, Live, LiveId, ProviderName};
 
 /// Why a resource is to change.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -119,11 +119,19 @@ pub struct Change {
     pub key: Key,
     /// The live object concerned; `None` when it is missing.
     pub id: Option<LiveId>,
+    /// Which provider has that; two may call theirs alike. `None` for what lies inside the machine.
+    pub provider: Option<ProviderName>,
     pub cause: Cause,
     pub fields: Vec<FieldChange>,
 }
 
 impl Change {
+    /// Whether that is the live object which is to change.
+    #[must_use]
+    pub fn is_of(&self, live: &Live) -> bool {
+        Some(&live.id) == self.id.as_ref() && live.provider == self.provider
+    }
+
     /// The deepest effect among the fields.
     #[must_use]
     pub fn effect(&self) -> Effect {

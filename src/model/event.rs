@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{EnvName, RunId, StepId, Timestamp};
+use super::{EnvName, ProviderName, RunId, StepId, Timestamp};
 
 /// Something that happened, small enough to keep and to send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,11 @@ pub enum EventKind {
     },
     /// A budget does not suffice for this month, or is spent.
     BudgetShort {
+        message: String,
+    },
+    /// A host has something that works now and may not for long.
+    HostWarned {
+        provider: ProviderName,
         message: String,
     },
     RunEnded {

@@ -10,6 +10,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod digest;
 pub mod event;
+pub mod health;
 pub mod intent;
 pub mod key;
 pub mod memo;
@@ -36,6 +37,7 @@ pub use desired::{
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;
 pub use event::{Event, EventKind};
+pub use health::{HealthWarning, HostHealth, Space};
 pub use intent::{Intent, IntentState, Token};
 pub use key::Key;
 pub use memo::{Announced, Failure, Memo, MemoKind, Memos, Phoenix, Placing, Suspension, Wish};

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bastion, Digest, EnvName, Key, Part, ProviderName, Revision, Stamp, Timestamp};
+use super::{
+    Bastion, Digest, EnvName, HostHealth, Key, Part, ProviderName, Revision, Stamp, Timestamp,
+};
 
 /// How a provider calls a live object: a domain's UUID, a volume's path, an instance id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +38,8 @@ pub struct Inventory {
     pub free_memory_mib: Option<u64>,
     /// No two machines have one name here, so that a foreign one may be in the way of ours.
     pub has_unique_names: bool,
+    /// How the host is; `None` for what is no host, or does not say.
+    pub health: Option<HostHealth>,
     pub gaps: Vec<Gap>,
 }
 
@@ -55,6 +59,7 @@ impl Inventory {
             missing: BTreeSet::new(),
             free_memory_mib: None,
             has_unique_names: false,
+            health: None,
             gaps,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::allow;
+use super::closed;
 use super::diff::diff;
 use super::fight;
 use super::gate::{DataVolumes, Policy, Prune};
@@ -110,6 +111,8 @@ impl Viewer {
         let is_wanted = |key: &_| desired.resources.contains_key(key);
         let reviewed = review(intents, &observed, &complete, is_wanted, tick.at);
         let trial = self.look_at_second(&desired, &observed, &memos).await;
+        let stays = closed::stays(&desired, &observed, &tick.providers, &*self.routes);
+        let policy = Policy { stays, ..policy };
         let look = Look {
             desired: &desired,
             observed: &observed,
@@ -272,6 +275,7 @@ impl Viewer {
                 let policy = Policy {
                     prune,
                     budget,
+                    closed: place.and_then(|place| closed::objection(place, &tick.providers)),
                     uncarried: self.uncarried(&desired),
                     ..policy
                 };

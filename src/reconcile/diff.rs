@@ -69,6 +69,7 @@ fn stop(live: &Live, power: Power, cause: Cause) -> Change {
     Change {
         key: Key::Machine,
         id: Some(live.id.clone()),
+        provider: live.provider.clone(),
         cause,
         fields: vec![FieldChange {
             field: compare::POWER,
@@ -151,6 +152,7 @@ impl Facts<'_> {
         Change {
             key: self.key.clone(),
             id: live.map(|live| live.id.clone()),
+            provider: live.and_then(|live| live.provider.clone()),
             cause,
             fields,
         }
@@ -267,10 +269,7 @@ impl Facts<'_> {
     /// they stand on, that is not drift.
     fn is_peoples_business(&self, spec: &CheckoutSpec, change: &Change) -> bool {
         let claims = self.observed.live.get(self.key).into_iter().flatten();
-        let Some(live) = claims
-            .into_iter()
-            .find(|live| Some(&live.id) == change.id.as_ref())
-        else {
+        let Some(live) = claims.into_iter().find(|live| change.is_of(live)) else {
             return false;
         };
         let Some(LiveCheckout {
@@ -343,6 +342,7 @@ fn removal(key: &Key, live: &Live, cause: Cause) -> Change {
     Change {
         key: key.clone(),
         id: Some(live.id.clone()),
+        provider: live.provider.clone(),
         cause,
         fields: Vec::new(),
     }

@@ -34,6 +34,10 @@ pub struct Policy {
     pub rebirth: Option<String>,
     /// Why what is not there is not made and nothing becomes dearer: a budget does not suffice.
     pub budget: Option<String>,
+    /// Why nothing new is made where it is.
+    pub closed: Option<String>,
+    /// The host that is to be emptied and on which a machine of it is, and why it stays there.
+    pub stays: Option<(ProviderName, String)>,
     /// From where its data cannot be carried to where it is to run, and why.
     pub uncarried: BTreeMap<ProviderName, NoRoute>,
     /// Plans from this risk on wait for a person's agreement; `None` when no plan does.
@@ -53,6 +57,8 @@ impl Default for Policy {
             suspended: None,
             rebirth: None,
             budget: None,
+            closed: None,
+            stays: None,
             uncarried: BTreeMap::new(),
             approve: None,
             approved: None,
@@ -126,6 +132,7 @@ pub fn gate(
     }
     gated.held.extend(gate.unanswered(&gated.allowed));
     gated.held.extend(gate.undecided());
+    gated.held.extend(gate.stays());
     gated
 }
 
@@ -188,6 +195,7 @@ impl Gate<'_> {
             .or_else(|| self.too_dear(change))
             .or_else(|| self.provider_gap(change))
             .or_else(|| self.unplaced(change))
+            .or_else(|| self.closed(change))
             .or_else(|| self.no_room(change))
             .or_else(|| self.foreign(change))
             .or_else(|| self.under_way(change))
@@ -287,6 +295,24 @@ impl Gate<'_> {
         let is_of_place = matches!(change.key, Key::Machine | Key::Volume(_));
         let is_made = is_of_place && change.cause == Cause::Missing;
         self.desired.unplaced.clone().filter(|_| is_made)
+    }
+
+    /// Where nothing new is made, what was begun is finished.
+    fn closed(&self, change: &Change) -> Option<String> {
+        let is_of_place = matches!(change.key, Key::Machine | Key::Volume(_));
+        let is_begun = change.cause == Cause::Missing && change.id.is_some();
+        let is_new = is_of_place && is_made(change) && !is_begun;
+        self.policy.closed.clone().filter(|_| is_new)
+    }
+
+    /// One line for a machine on a host that is to be emptied.
+    fn stays(&self) -> Option<Held> {
+        let (host, reason) = self.policy.stays.clone()?;
+        Some(Held {
+            key: Key::Machine,
+            what: format!("move off {host}"),
+            reason,
+        })
     }
 
     /// Without money nothing is made that costs, and nothing becomes larger.
@@ -498,8 +524,7 @@ impl Gate<'_> {
 
     fn live(&self, change: &Change) -> Option<&Live> {
         let claims = self.observed.live.get(&change.key)?;
-        let is_meant = |live: &&Live| Some(&live.id) == change.id.as_ref();
-        claims.iter().find(is_meant)
+        claims.iter().find(|live| change.is_of(live))
     }
 
     fn block(&mut self, change: &Change) {

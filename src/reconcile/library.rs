@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::asking::Asking;
+use super::living::Home;
 use super::observe::Inventories;
 use crate::manifest::{Catalog, Facts, Loader, render};
 use crate::model::{
@@ -24,6 +26,8 @@ pub struct Library {
     catalogs: Mutex<VecDeque<Arc<Catalog>>>,
     rendered: Mutex<BTreeMap<EnvName, Rendered>>,
     seen: Mutex<BTreeMap<ProviderName, Seen>>,
+    /// Who is being asked, for all looks of this process.
+    pub(super) asking: Asking,
 }
 
 /// Whose data was on a provider at its last whole report.
@@ -102,6 +106,19 @@ impl Library {
                 seen.insert(provider, Seen { at, data_of });
             }
         }
+    }
+
+    /// Keeps of places that are not declared any more whose data may be there: of those who lived there.
+    pub fn remember_left(
+        &self,
+        name: &ProviderName,
+        home: &Home,
+        owner: &OwnerName,
+        at: Timestamp,
+    ) {
+        let whose = |env: &EnvName| (owner.clone(), env.clone());
+        let data_of = home.environments.iter().map(whose).collect();
+        hold(&self.seen).insert(name.clone(), Seen { at, data_of });
     }
 
     /// The providers out of sight that had no data of the environment when they were last seen.

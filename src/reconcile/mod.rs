@@ -4,10 +4,11 @@
 //! (with [`compare`] field by field and [`keeper`] for several claims), [`gate`] what may not be
 //! done, [`order`] which steps it takes, [`plan`] all of that in one call; [`phoenix`] says when a
 //! second machine is tried instead, [`second`] in which steps; [`warm`] which machine made ahead is
-//! claimed; [`place`] which of several places an environment is given; [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which
+//! claimed; [`place`] which of several places an environment is given, [`closed`]
+//! which of them take nothing new; [`intent`] keeps creations from happening twice, [`queue`] and [`backoff`] say which
 //! environment is next.
 //!
-//! Over ports: [`tick`] is one look at the world, [`view`] one at an environment (it can only
+//! Over ports: [`tick`] is one look at the world (`asking` keeps a host that hangs from delaying it), [`view`] one at an environment (it can only
 //! read, and looks up in the [`library`] what it knows already), [`mod@sync`] one whole sync,
 //! [`apply`] does a plan by taking each [`step`], [`settle`] repeats it until nothing is left to do,
 //! [`runner`] is the loop of `metrom serve`.
@@ -15,8 +16,10 @@
 mod aim;
 pub mod allow;
 pub mod apply;
+mod asking;
 pub mod backoff;
 mod belongs;
+pub mod closed;
 pub mod compare;
 mod console;
 pub mod diff;
@@ -26,6 +29,7 @@ pub mod intent;
 pub mod keeper;
 mod ledger;
 pub mod library;
+pub mod living;
 pub mod notes;
 pub mod observe;
 pub mod onlook;

@@ -16,6 +16,7 @@ pub trait Notes: Send + Sync {
     async fn memos(&self, env: &EnvName) -> Result<Memos, StoreError>;
     /// The newest runs of an environment first.
     async fn runs(&self, env: &EnvName, limit: u32) -> Result<Vec<Run>, StoreError>;
+    async fn fact(&self, name: &str) -> Result<Option<String>, StoreError>;
 }
 
 #[async_trait]
@@ -38,5 +39,9 @@ impl Notes for Arc<dyn Store> {
 
     async fn runs(&self, env: &EnvName, limit: u32) -> Result<Vec<Run>, StoreError> {
         (**self).runs(Some(env), limit).await
+    }
+
+    async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        (**self).fact(name).await
     }
 }

@@ -77,6 +77,19 @@ impl Inventories {
         with_machine.map(|((_, env), _)| env.clone()).collect()
     }
 
+    /// The environments of that owner by the place where something of them is, warm machines apart.
+    #[must_use]
+    pub fn living(&self, owner: &OwnerName) -> BTreeMap<ProviderName, BTreeSet<EnvName>> {
+        let mut living: BTreeMap<ProviderName, BTreeSet<EnvName>> = BTreeMap::new();
+        for ((_, env), places) in self.stamped.iter().filter(|((o, _), _)| o == owner) {
+            for place in places.iter().filter(|_| !env.is_of_pool()) {
+                let provider = self.live_at(place).1.clone();
+                living.entry(provider).or_default().insert(env.clone());
+            }
+        }
+        living
+    }
+
     #[must_use]
     pub fn of_provider(&self, provider: &ProviderName) -> Option<&Inventory> {
         self.all.iter().find(|i| i.provider == *provider)

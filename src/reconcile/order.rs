@@ -146,9 +146,7 @@ impl<'a> Order<'a> {
 
     fn live(&self, change: &Change) -> Option<&'a Live> {
         let claims = self.observed.live.get(&change.key)?;
-        claims
-            .iter()
-            .find(|live| Some(&live.id) == change.id.as_ref())
+        claims.iter().find(|live| change.is_of(live))
     }
 
     /// Lets the stack come to its end in good order, where there is one and it can be asked to.
@@ -234,7 +232,10 @@ impl<'a> Order<'a> {
     /// A stamp for what is changed in place: it keeps its first creation.
     fn renewed(&self, key: &Key, id: Option<&LiveId>) -> Stamp {
         let claims = self.observed.live.get(key).into_iter().flatten();
-        let mut same = claims.filter(|live| Some(&live.id) == id);
+        let mut same = claims.filter(|live| {
+            let is_here = live.provider.is_none() || live.provider == self.desired.provider;
+            is_here && Some(&live.id) == id
+        });
         let created = same.find_map(|live| Some(live.stamp.as_ref()?.created));
         self.desired.stamp(key, created.unwrap_or(self.attempt.at))
     }
@@ -353,7 +354,10 @@ impl<'a> Order<'a> {
 
     /// When the data stays, the stack ends in good order before its machine does.
     fn farewell(&mut self, change: &Change, live: &Live, changes: &[&Change]) -> After {
-        let is_kept = keeper::machine(self.desired, self.observed).is_some_and(|k| k.id == live.id);
+        let is_kept = keeper::machine(self.desired, self.observed).is_some_and(|kept| {
+            // Two providers may call theirs alike.
+            (&kept.provider, &kept.id) == (&live.provider, &live.id)
+        });
         let is_data_deleted = changes.iter().any(|c| matches!(c.key, Key::Volume(_)));
         if is_kept && !is_data_deleted {
             self.stack_down(&change.cause, live, After::new())

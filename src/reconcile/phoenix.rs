@@ -521,6 +521,7 @@ fn rebirth(old: &Live, fields: Vec<FieldChange>) -> Change {
     Change {
         key: Key::Machine,
         id: Some(old.id.clone()),
+        provider: old.provider.clone(),
         cause: Cause::Phoenix,
         fields,
     }

@@ -126,6 +126,13 @@ impl Roots {
         roots
     }
 
+    /// Whether anything of it is there, was begun there, or may be there unseen.
+    #[must_use]
+    pub fn may_be_at(&self, place: &ProviderName) -> bool {
+        let known = [&self.data, &self.machines, &self.begun, &self.made];
+        known.iter().any(|there| there.contains(place)) || self.hidden.contains_key(place)
+    }
+
     /// Whether it lives nowhere that is known, and nothing of it was begun.
     #[must_use]
     pub fn is_new(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::closed;
 use super::observe::Inventories;
 use super::place::{Room, Roots, choose};
 use super::prefer::Ranked;
@@ -43,7 +44,8 @@ impl Viewer {
             let memos = self.notes.memos(env).await.unwrap_or_default();
             let intents = self.notes.intents(env).await.unwrap_or_default();
             let roots = self.roots(inventories, (owner, env), &intents, &memos);
-            let ranked = Ranked::new(places, &catalog.providers);
+            let places = closed::open(places, &catalog.providers, &roots);
+            let ranked = Ranked::new(&places, &catalog.providers);
             let choice = choose(&ranked, &roots, memos.placing.as_ref(), &room, at);
             if choice.unplaced.is_none() && is_new {
                 room.take(places.at(Some(&choice.at)));
@@ -70,7 +72,8 @@ impl Viewer {
         }
         let room = Room::of(&tick.inventories, catalog.owner()?);
         let placing = memos.placing.as_ref();
-        let ranked = Ranked::new(places, &catalog.providers);
+        let places = closed::open(places, &catalog.providers, roots);
+        let ranked = Ranked::new(&places, &catalog.providers);
         Some(choose(&ranked, roots, placing, &room, tick.at))
     }
 

@@ -18,7 +18,8 @@ use super::running::Running;
 use super::sync::{End, Reconciler, SyncReport};
 use super::tick::Tick;
 use crate::manifest::{Catalog, Whose};
-use crate::model::{EnvName, EventKind, Revision, Timestamp, Trigger};
+use crate::model::health::{Ailment, Severeness};
+use crate::model::{EnvName, EventKind, HealthWarning, ProviderName, Revision, Timestamp, Trigger};
 
 /// A look at the world that is older is not used for another sync, even if nobody asked since.
 const FRESH: Duration = Duration::from_secs(10);
@@ -59,6 +60,8 @@ pub struct Runner {
     fault: Option<String>,
     /// Which budgets were told not to suffice, so that each is told once a month.
     short: BTreeSet<(Whose, &'static str)>,
+    /// What is about to fail on which host, so that each is told once.
+    ailing: BTreeSet<(ProviderName, Ailment, Severeness)>,
     next_poll: Timestamp,
     polls: u32,
     /// How many environments wait for their turn, for the metrics.
@@ -97,6 +100,7 @@ impl Runner {
             revision: None,
             fault: None,
             short: BTreeSet::new(),
+            ailing: BTreeSet::new(),
             polls: 0,
             waiting: Arc::default(),
         };
@@ -176,6 +180,7 @@ impl Runner {
         let tick = self.look().await;
         let has_moved = self.note_source(&tick).await;
         self.note_budgets(&tick).await;
+        self.note_hosts(&tick).await;
         for env in self.reconciler.viewer().environments(&tick).await {
             match trigger {
                 Trigger::Poll | Trigger::Timer if !has_moved => self.queue.remind(&env, now, now),
@@ -233,6 +238,46 @@ impl Runner {
             }
         }
         self.short = short;
+    }
+
+    /// Tells what is about to fail on a host, each once until it is worse or was over.
+    async fn note_hosts(&mut self, tick: &Tick) {
+        let mut ailing = BTreeSet::new();
+        for (provider, message) in tick.left() {
+            let key = (provider.clone(), Ailment::Undeclared, Severeness::Severe);
+            self.warn_of(key.clone(), message).await;
+            ailing.insert(key);
+        }
+        for inventory in tick.inventories.iter() {
+            let provider = &inventory.provider;
+            let Some(health) = &inventory.health else {
+                // What cannot be seen is as it was.
+                let before = self.ailing.iter().filter(|(host, ..)| host == provider);
+                ailing.extend(before.cloned());
+                continue;
+            };
+            for HealthWarning {
+                about,
+                severity,
+                said: message,
+            } in health.warnings()
+            {
+                let key = (provider.clone(), about, severity);
+                self.warn_of(key.clone(), message).await;
+                ailing.insert(key);
+            }
+        }
+        self.ailing = ailing;
+    }
+
+    /// Unless it was told before.
+    async fn warn_of(&self, key: (ProviderName, Ailment, Severeness), message: String) {
+        if !self.ailing.contains(&key) {
+            let (provider, ..) = key;
+            tracing::warn!(%provider, "{message}");
+            let kind = EventKind::HostWarned { provider, message };
+            self.reconciler.tell(kind).await;
+        }
     }
 
     /// How often and how much at once, as the repository says now.
@@ -293,9 +338,10 @@ impl Runner {
                 None => std::future::pending().await,
             }
         };
+        let late = reconciler.viewer().late().map(|()| Heard::Time);
         let (stop, wake) = (pin!(stop), pin!(wake));
-        let (done, time) = (pin!(done), pin!(time));
-        first(first(stop, wake), first(done, time)).await
+        let (done, time, late) = (pin!(done), pin!(time), pin!(late));
+        first(first(stop, wake), first(done, first(time, late))).await
     }
 
     async fn heed(&mut self, wake: Wake) {

@@ -110,6 +110,7 @@ fn tried(change: &Change, new: Option<&Live>, look: &Look, policy: &Policy) -> P
         drift: None,
         // Whether it may be tried was asked before it was begun.
         budget: None,
+        stays: None,
         ..policy.clone()
     };
     let changes = super::diff::diff(&desired, &observed);

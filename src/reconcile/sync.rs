@@ -8,6 +8,7 @@ use super::aim::Aim;
 use super::apply::{Hands, Outcomes, apply, chain};
 use super::gate::DataVolumes;
 use super::library::Library;
+use super::living::Living;
 use super::onlook::{News, Nobody, Onlooker, announce};
 use super::place;
 use super::plan::Attempt;
@@ -140,6 +141,13 @@ impl Reconciler {
         self
     }
 
+    /// Whose looks wait for no provider that hangs; a sync of what is elsewhere goes on.
+    #[must_use]
+    pub fn hurrying(mut self) -> Self {
+        self.viewer = self.viewer.hurrying(Arc::clone(&self.ports.clock));
+        self
+    }
+
     /// With what tells between which places data can be carried.
     #[must_use]
     pub fn carrying_by(mut self, routes: Arc<dyn Routes>) -> Self {
@@ -166,8 +174,22 @@ impl Reconciler {
     /// Looks at the world, for every environment that is synced with it.
     pub async fn tick(&self) -> Tick {
         let tick = self.viewer.tick(self.ports.clock.now()).await;
+        self.note_living(&tick).await;
         self.onlooker.look(&tick);
         tick
+    }
+
+    /// Keeps who lives where, so that a host whose file is removed is asked for.
+    async fn note_living(&self, tick: &Tick) {
+        let Some(owner) = &tick.owner else { return };
+        let after = tick.living.after(&tick.providers, &tick.inventories, owner);
+        if after == tick.living {
+            return;
+        }
+        let (key, text) = (Living::key(owner), after.text());
+        if let Err(error) = self.ports.store.put_fact(&key, &text).await {
+            tracing::warn!(%error, "who lives where was not kept");
+        }
     }
 
     /// One sync: look, plan, record, apply, record.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::allow::Exodus;
+use super::living::Living;
 use super::observe::Inventories;
 use crate::cost::Ledger;
 use crate::manifest::Catalog;
@@ -23,6 +24,8 @@ pub struct Tick {
     pub providers: BTreeMap<ProviderName, ProviderSpec>,
     /// In whose name live objects are looked for; `None` before any good revision.
     pub owner: Option<OwnerName>,
+    /// Who lived where before this look.
+    pub living: Living,
     /// Whose machines are to go, when that is known.
     pub exodus: Exodus,
     /// Of each environment that is good somewhere, the catalog that decides over it.
@@ -35,6 +38,12 @@ pub struct Tick {
 }
 
 impl Tick {
+    /// What is to be told of places that are not declared any more while environments live there.
+    pub fn left(&self) -> impl Iterator<Item = (&ProviderName, String)> {
+        let left = self.living.left(&self.providers);
+        left.map(|(name, home)| (name, home.told(name)))
+    }
+
     /// Whether that is what decided over an environment when places were given and money counted.
     pub(super) fn has_decided(&self, env: &EnvName, catalog: &Catalog) -> bool {
         let deciding = self.deciding.get(env);

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::future::{FutureExt as _, join_all};
 
 use super::aim::Aim;
 use super::allow::{self, Exodus};
 use super::gate::DataVolumes;
 use super::ledger::Seen;
 use super::library::Library;
+use super::living::Living;
 use super::notes::Notes;
 use super::observe::Inventories;
 use super::plan::Attempt;
@@ -19,7 +20,7 @@ use crate::manifest::schema::ProviderSpec;
 use crate::manifest::{Catalog, Standing};
 use crate::model::{EnvName, Inventory, OwnerName, ProviderName, Revision, Timestamp};
 use crate::port::{
-    GuestObserver, NoCarrier, Observers, Refs, Routes, Source, SourceError, StoreError,
+    Clock, GuestObserver, NoCarrier, Observers, Refs, Routes, Source, SourceError, StoreError,
 };
 
 /// Looks at environments and plans, with ports that can only read.
@@ -31,6 +32,8 @@ pub struct Viewer {
     pub(super) notes: Arc<dyn Notes>,
     pub(super) routes: Arc<dyn Routes>,
     pub(super) library: Arc<Library>,
+    /// What tells how long a look has waited; without it, it waits for everybody.
+    hurry: Option<Arc<dyn Clock>>,
 }
 
 /// What was seen of one environment.
@@ -53,6 +56,17 @@ struct Counting {
     /// Of each environment that is good somewhere, the one that decides over it, as
     /// [`target::verdict`] finds it.
     deciding: BTreeMap<EnvName, Arc<Catalog>>,
+}
+
+async fn inventory(
+    providers: Arc<dyn Observers>,
+    name: ProviderName,
+    spec: ProviderSpec,
+) -> Inventory {
+    match providers.observer(&name, &spec).await {
+        Ok(observer) => observer.inventory().await,
+        Err(error) => Inventory::unreachable(name, error.to_string()),
+    }
 }
 
 /// What decides over an environment.
@@ -82,6 +96,7 @@ impl Viewer {
             notes,
             routes: Arc::new(NoCarrier),
             library: Arc::default(),
+            hurry: None,
         }
     }
 
@@ -90,6 +105,21 @@ impl Viewer {
     pub fn carrying_by(mut self, routes: Arc<dyn Routes>) -> Self {
         self.routes = routes;
         self
+    }
+
+    /// Whose looks wait for no provider that hangs: it is a gap meanwhile.
+    #[must_use]
+    pub fn hurrying(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.hurry = Some(clock);
+        self
+    }
+
+    /// Waits for answers that came too late for a look; comes back when one has come.
+    pub async fn late(&self) {
+        match &self.hurry {
+            Some(clock) => self.library.asking.late(&**clock).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// With what others have read and rendered, and who share what this one does.
@@ -108,10 +138,15 @@ impl Viewer {
             providers.extend(catalog.providers.clone());
         }
         let owner = catalogs.iter().find_map(|c| c.owner().cloned());
-        let asked = providers
-            .iter()
-            .map(|(name, spec)| self.inventory(name, spec));
-        let inventories = Inventories::new(join_all(asked).await);
+        let mut inventories = self.inventories(&providers).await;
+        let living = self.living(owner.as_ref()).await;
+        for (name, home) in living.left(&providers) {
+            inventories.push(home.hidden(name));
+            if let Some(owner) = &owner {
+                self.library.remember_left(name, home, owner, at);
+            }
+        }
+        let inventories = Inventories::new(inventories);
         self.library.remember(&inventories, at);
         let exodus = match (&head, &owner) {
             (Ok(catalog), Some(owner)) => self.exodus(catalog, owner, &inventories, at).await,
@@ -136,12 +171,22 @@ impl Viewer {
             inventories,
             providers,
             owner,
+            living,
             exodus,
             deciding,
             placed,
             ledger,
             refs: References::default(),
         }
+    }
+
+    /// Who lived where, as far as that is remembered.
+    async fn living(&self, owner: Option<&OwnerName>) -> Living {
+        let Some(owner) = owner else {
+            return Living::default();
+        };
+        let note = self.notes.fact(&Living::key(owner)).await;
+        Living::parse(note.ok().flatten().as_deref())
     }
 
     /// Whose machines are to go, but for those whose end a person agreed to.
@@ -232,10 +277,18 @@ impl Viewer {
         })
     }
 
-    async fn inventory(&self, name: &ProviderName, spec: &ProviderSpec) -> Inventory {
-        match self.providers.observer(name, spec).await {
-            Ok(observer) => observer.inventory().await,
-            Err(error) => Inventory::unreachable(name.clone(), error.to_string()),
+    /// Every provider is asked at once.
+    async fn inventories(
+        &self,
+        providers: &BTreeMap<ProviderName, ProviderSpec>,
+    ) -> Vec<Inventory> {
+        let asked = providers.iter().map(|(name, spec)| {
+            let asked = inventory(Arc::clone(&self.providers), name.clone(), spec.clone());
+            (name.clone(), asked.boxed())
+        });
+        match &self.hurry {
+            Some(clock) => self.library.asking.all(asked.collect(), &**clock).await,
+            None => join_all(asked.map(|(_, asked)| asked)).await,
         }
     }
 

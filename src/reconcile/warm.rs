@@ -47,6 +47,7 @@ fn pause(live: &Live) -> Change {
     Change {
         key: Key::Machine,
         id: Some(live.id.clone()),
+        provider: live.provider.clone(),
         cause: Cause::Ready,
         fields: vec![FieldChange {
             field: POWER,

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::guest::Inside;
 use super::meter::Metering;
 use crate::model::{
-    Gap, Inventory, LiveFields, LiveId, LiveMachine, Object, Part, Power, ProviderName, Scope,
-    Token,
+    Gap, HostHealth, Inventory, LiveFields, LiveId, LiveMachine, Object, Part, Power, ProviderName,
+    Scope, Token,
 };
 
 /// Which kind of provider it is like.
@@ -42,11 +43,14 @@ pub(super) struct Cloud {
     pub missing: BTreeSet<Part>,
     /// `None`: it has no end.
     pub free_memory_mib: Option<u64>,
+    pub health: Option<HostHealth>,
     pub tokens: BTreeMap<Token, LiveId>,
     /// So many machines cannot be made, because there is no room.
     pub full: u32,
     /// Calls for which it cannot be reached.
     pub cut_off: u32,
+    /// How long it takes to answer, where that is its own.
+    pub answers_after: Option<Duration>,
     /// Held during a call.
     pub turn: Arc<tokio::sync::Mutex<()>>,
     pub metering: Metering,
@@ -67,9 +71,11 @@ impl Cloud {
                 Part::Network("metrom".to_owned()),
             ]),
             free_memory_mib: None,
+            health: None,
             tokens: BTreeMap::new(),
             full: 0,
             cut_off: 0,
+            answers_after: None,
             turn: Arc::default(),
             metering: Metering::default(),
             measured: 0,
@@ -163,6 +169,7 @@ impl Cloud {
             missing: self.missing.clone(),
             free_memory_mib: self.free_memory_mib,
             has_unique_names: self.flavor == Flavor::Named,
+            health: self.health.clone(),
             gaps,
         }
     }

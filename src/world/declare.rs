@@ -131,7 +131,7 @@ impl Declared {
             let _ = write!(
                 text,
                 "---\napiVersion: metrom.dev/v1\nkind: Host\nmetadata: {{name: {name}}}\n\
-                 spec:\n  uri: \"qemu:///system\"\n"
+                 spec:\n  uri: \"qemu+ssh://{name}/system\"\n"
             );
             let own = self.fields_of.get(name).into_iter().flatten();
             for field in self.host_fields.iter().chain(own) {

@@ -27,7 +27,9 @@ pub use cloud::{Flavor, Thing};
 pub use dice::Faults;
 pub use meter::Metering;
 
-use crate::model::{EnvName, LiveId, Object, ProviderName, Revision, Snapshot, Timestamp};
+use crate::model::{
+    EnvName, HostHealth, LiveId, Object, ProviderName, Revision, Snapshot, Timestamp,
+};
 use crate::store::MemoryStore;
 
 /// A world; clones are the same world.
@@ -120,6 +122,13 @@ impl World {
         self.state().answers_after = time;
     }
 
+    /// From now on that provider takes so long instead.
+    pub fn slow_down(&self, provider: &ProviderName, time: Duration) {
+        if let Some(cloud) = self.state().clouds.get_mut(provider) {
+            cloud.answers_after = Some(time);
+        }
+    }
+
     /// From now on every step inside a machine takes that long, on each machine by itself.
     pub fn work_for(&self, time: Duration) {
         self.state().works_for = time;
@@ -199,6 +208,13 @@ impl World {
     pub fn leave_memory(&self, provider: &ProviderName, mib: Option<u64>) {
         if let Some(cloud) = self.state().clouds.get_mut(provider) {
             cloud.free_memory_mib = mib;
+        }
+    }
+
+    /// A host says that it is so.
+    pub fn set_health(&self, provider: &ProviderName, health: HostHealth) {
+        if let Some(cloud) = self.state().clouds.get_mut(provider) {
+            cloud.health = Some(health);
         }
     }
 

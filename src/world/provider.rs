@@ -71,7 +71,8 @@ impl Provider {
         let (turn, answers_after) = self.with(|state, name| {
             let cloud = state.clouds.get(name);
             let cloud = cloud.expect("opened for a provider that exists");
-            (Arc::clone(&cloud.turn), state.answers_after)
+            let answers_after = cloud.answers_after.unwrap_or(state.answers_after);
+            (Arc::clone(&cloud.turn), answers_after)
         });
         let turn = turn.lock_owned().await;
         if !answers_after.is_zero() {

@@ -125,6 +125,30 @@ async fn what_is_foreign_costs_as_well(bench: &Bench, ours: &Value) {
 }
 
 #[tokio::test]
+async fn the_inventory_and_the_metrics_say_how_hosts_are_and_what_is_about_to_fail() {
+    let bench = Bench::new().await;
+    bench.fill_disk("lab");
+    bench.apply("shop");
+    let inventory = bench.get("/api/v1/inventory").await.json();
+    let host = &inventory["hosts"][0];
+    assert_eq!(host["provider"], "lab");
+    assert_eq!(host["load"], 0.5);
+    assert_eq!(host["pool"], json!({"size_mib": 1000, "free_mib": 40}));
+    assert_eq!(host["memory_mib"], Value::Null);
+    assert_eq!(host["warnings"][0]["severity"], "severe");
+    let message = host["warnings"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("4 % of its disk are free"), "{message}");
+    let metrics = bench.get("/metrics").await.body;
+    for line in [
+        "metrom_provider_up{provider=\"lab\"} 1",
+        "metrom_host_pool_free_bytes{provider=\"lab\"} 41943040",
+        "metrom_host_warnings{provider=\"lab\",severity=\"severe\"} 1",
+    ] {
+        assert!(metrics.lines().any(|l| l == line), "{line}: {metrics}");
+    }
+}
+
+#[tokio::test]
 async fn what_it_costs_is_told_with_what_has_no_price() {
     let bench = Bench::new().await;
     let plans = bench.get("/api/v1/plan").await.json();

@@ -7,6 +7,7 @@ mod declared;
 mod drift;
 mod golden;
 mod guards;
+mod host;
 mod library;
 mod live;
 mod phoenix;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::SumView;
+use super::{HostView, SumView};
 use crate::model::{Inventory, KeptAddress, LiveFields, LiveId, Object, ProviderName};
 use crate::reconcile::{Belongs, Tick, cost_of, cost_of_address};
 
@@ -13,6 +13,8 @@ use crate::reconcile::{Belongs, Tick, cost_of, cost_of_address};
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct InventoryView {
     pub objects: Vec<ObjectView>,
+    /// How the hosts are that say so.
+    pub hosts: Vec<HostView>,
     pub gaps: Vec<GapView>,
 }
 
@@ -87,6 +89,7 @@ impl InventoryView {
         });
         Self {
             objects,
+            hosts: tick.inventories.iter().filter_map(HostView::new).collect(),
             gaps: gaps(tick),
         }
     }

@@ -4,6 +4,7 @@
 
 mod cost;
 mod environment;
+mod host;
 mod inventory;
 mod plan;
 mod run;
@@ -15,6 +16,7 @@ pub use cost::{
 pub use environment::{
     CheckoutView, EndpointView, EnvironmentView, MachineView, ServiceView, Status, VolumeView,
 };
+pub use host::{HostView, SpaceView, WarningView};
 pub use inventory::{InventoryView, ObjectView};
 pub use plan::{FieldView, HeldView, PlanView, PlannedStep};
 pub use run::{FailureView, LogLine, PhaseView, RunView, StepView};

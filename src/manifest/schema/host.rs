@@ -37,6 +37,13 @@ pub struct HostSpec {
     /// Which environments it takes; without it, all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<Only>,
+    /// Nothing new is made there; what lives there goes on.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub maintenance: bool,
+    /// It is to be emptied: nothing new is made there, and each plan says what keeps an environment
+    /// there.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub drain: bool,
     /// What its capacity costs; what has no price says so wherever costs are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<HostPrices>,
@@ -83,6 +90,10 @@ pub struct Network {
     /// How a network that is made reaches the world.
     #[serde(default)]
     pub forward: Forward,
+}
+
+fn is_not(is: &bool) -> bool {
+    !is
 }
 
 impl HostSpec {

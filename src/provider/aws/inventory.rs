@@ -43,6 +43,7 @@ pub async fn take(link: &Link) -> Result<Inventory, Fault> {
         free_memory_mib: None,
         // A `Name` is a tag like any other.
         has_unique_names: false,
+        health: None,
         gaps: Vec::new(),
     })
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
-use virt::storage_pool::StoragePool;
+use virt::storage_pool::{StoragePool, StoragePoolInfo};
 use virt::storage_vol::StorageVol;
 use virt::sys;
 
@@ -20,7 +20,8 @@ use super::storage::{self, Described, MIB};
 use super::xml::Node;
 use super::{disk, kvm, leases};
 use crate::model::{
-    About, Gap, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Part, Power, Scope,
+    About, Gap, HostHealth, Inventory, LiveFields, LiveId, LiveMachine, LiveVolume, Object, Part,
+    Power, Scope, Space,
 };
 
 /// Looks at everything. What cannot be seen is a gap; an error is a host that cannot be asked.
@@ -37,6 +38,7 @@ pub fn take(conn: &Connect, config: &LibvirtConfig) -> Result<Inventory, Fault> 
             missing: BTreeSet::new(),
             free_memory_mib: None,
             has_unique_names: true,
+            health: Some(HostHealth::default()),
             gaps: Vec::new(),
         },
         leases: BTreeMap::new(),
@@ -199,6 +201,10 @@ impl Look<'_> {
         let Ok(host) = self.conn.node_info() else {
             return;
         };
+        let health = self.inventory.health.get_or_insert_default();
+        health.cpus = Some(host.cpus);
+        health.memory_mib = Some(host.memory >> 10);
+        health.libvirt = self.conn.lib_version().ok().map(version);
         let machines = self.inventory.objects.iter();
         let taken = machines
             .filter_map(|object| object.fields.as_machine())
@@ -252,6 +258,7 @@ impl Look<'_> {
 
     fn volumes(&mut self) -> Result<(), Fault> {
         let pool = storage::pool(self.conn, &self.config.pool)?;
+        self.inventory.health.get_or_insert_default().pool = pool.info().ok().as_ref().map(space);
         let mut volumes = BTreeMap::new();
         for volume in pool.list_all_volumes(0)? {
             volumes.insert(volume.name()?, volume);
@@ -325,6 +332,19 @@ fn about(seen: &Seen) -> About {
     }
 }
 
+/// What libvirt writes as one number, `11003000`, is `11.3.0`.
+fn version(number: u32) -> String {
+    let (major, minor, release) = (number / 1_000_000, number / 1000 % 1000, number % 1000);
+    format!("{major}.{minor}.{release}")
+}
+
+fn space(pool: &StoragePoolInfo) -> Space {
+    Space {
+        size_mib: pool.capacity / MIB,
+        free_mib: pool.available / MIB,
+    }
+}
+
 /// Whether the file was removed behind libvirt's back: it is gone once the pool has looked again.
 fn has_gone(pool: &StoragePool, name: &str, error: &Error) -> bool {
     is_absence(error)
@@ -358,4 +378,13 @@ fn by_agent(domain: &Domain, seen: &Seen) -> Option<IpAddr> {
         IpAddr::V6(a) => !a.is_unicast_link_local(),
     });
     usable.next()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_version_is_read_as_libvirt_writes_it() {
+        assert_eq!(super::version(11_003_000), "11.3.0");
+        assert_eq!(super::version(9_000_001), "9.0.1");
+    }
 }

@@ -6,7 +6,8 @@ use super::RemoteConfig;
 use super::facts::{DAEMONS, HostFacts};
 use super::ready::{Readiness, lacking, readiness};
 use super::system::System;
-use crate::model::{Part, Timestamp};
+use crate::model::Part;
+use crate::model::health::Ailment;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,14 +29,9 @@ pub enum State {
     Bad,
 }
 
-/// A clock that is further off than this makes certificates and leases doubtful, in seconds.
-const SKEW_S: i64 = 60;
-/// A disk with less than this share free is soon full, in percent.
-const FREE_PERCENT: u64 = 10;
-
 /// Everything that was looked at, in the order in which it matters.
 #[must_use]
-pub fn checks(facts: &HostFacts, config: &RemoteConfig, now: Timestamp) -> Vec<Check> {
+pub fn checks(facts: &HostFacts, config: &RemoteConfig) -> Vec<Check> {
     let readiness = readiness(facts, config);
     let mut checks = vec![
         good("access", "we log in and become root".to_owned()),
@@ -45,7 +41,7 @@ pub fn checks(facts: &HostFacts, config: &RemoteConfig, now: Timestamp) -> Vec<C
         libvirt(facts, &readiness),
         disk(facts, config),
         memory(facts),
-        clock(facts, now),
+        clock(facts),
     ];
     if let Readiness::Unfit(reason) = readiness
         && checks.iter().all(|check| check.state != State::Bad)
@@ -120,13 +116,9 @@ fn disk(facts: &HostFacts, config: &RemoteConfig) -> Check {
         facts.disk_mib >> 10,
         config.pool_path
     );
-    let is_low = facts.free_mib.saturating_mul(100) < facts.disk_mib.saturating_mul(FREE_PERCENT);
-    match is_low {
-        true => warning(
-            "disk",
-            format!("{said}; make room, or name another folder in `pool.path`"),
-        ),
-        false => good("disk", said),
+    match warned(facts, Ailment::Room) {
+        Some(warned) => warning("disk", format!("{said}: {warned}")),
+        None => good("disk", said),
     }
 }
 
@@ -142,19 +134,18 @@ fn memory(facts: &HostFacts) -> Check {
     good("memory", said)
 }
 
-fn clock(facts: &HostFacts, now: Timestamp) -> Check {
-    let skew = facts.clock_s.saturating_sub(now.as_second());
-    match skew.abs() > SKEW_S {
-        true => warning(
-            "clock",
-            format!(
-                "{} s {} ours; set up NTP there",
-                skew.abs(),
-                if skew > 0 { "ahead of" } else { "behind" }
-            ),
-        ),
-        false => good("clock", "as ours".to_owned()),
+fn clock(facts: &HostFacts) -> Check {
+    match warned(facts, Ailment::Clock) {
+        Some(warned) => warning("clock", warned),
+        None => good("clock", "as ours".to_owned()),
     }
+}
+
+/// What is told of it wherever hosts are shown.
+fn warned(facts: &HostFacts, about: Ailment) -> Option<String> {
+    let warnings = facts.health().warnings().into_iter();
+    let mut about = warnings.filter(|warning| warning.about == about);
+    about.next().map(|warning| warning.said)
 }
 
 fn good(what: &'static str, said: String) -> Check {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::{HostHealth, Space};
+
 /// What a machine is and has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostFacts {
@@ -22,6 +24,8 @@ pub struct HostFacts {
     pub load_centi: u64,
     /// Its clock, in seconds since 1970.
     pub clock_s: i64,
+    /// So far it is ahead of ours, in seconds.
+    pub skew_s: i64,
     pub has_systemd: bool,
     /// `/dev/kvm` is there.
     pub has_kvm: bool,
@@ -90,6 +94,24 @@ impl HostFacts {
             "free" => self.free_mib = mib(),
             "data" => drop(self.data.insert(value.to_owned())),
             _ => {}
+        }
+    }
+
+    /// How it is, as far as it says without libvirt.
+    #[must_use]
+    pub fn health(&self) -> HostHealth {
+        let disk = Space {
+            size_mib: self.disk_mib,
+            free_mib: self.free_mib,
+        };
+        HostHealth {
+            cpus: Some(self.cpus),
+            load_centi: Some(self.load_centi),
+            memory_mib: Some(self.memory_mib),
+            available_mib: Some(self.available_mib),
+            disk: (self.disk_mib > 0).then_some(disk),
+            skew_s: Some(self.skew_s),
+            ..HostHealth::default()
         }
     }
 

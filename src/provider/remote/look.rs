@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::RemoteConfig;
 use super::facts::HostFacts;
 use super::words;
+use crate::model::Timestamp;
+use crate::model::health::skew;
 use crate::ssh::{Command, Connections};
 
 /// One short script; a busy machine forks slowly.
@@ -23,11 +25,18 @@ pub async fn facts_of(
     let session = connections.host(host).await.map_err(said)?;
     let script = Command::script(include_str!("scripts/facts.sh"));
     let script = script.arg(config.pool_path.as_str()).as_root();
+    let asked = Timestamp::now();
     let answer = session.ask(&script, WITHIN).await.map_err(said)?;
+    let answered = Timestamp::now();
     if answer.code != 0 {
         let output = answer.tail;
         return Err(words::of_root(host, &output)
             .unwrap_or_else(|| format!("it does not tell what it is: {output}")));
     }
-    HostFacts::parse(&answer.out)
+    let facts = HostFacts::parse(&answer.out)?;
+    let meanwhile = (asked.as_second(), answered.as_second());
+    Ok(HostFacts {
+        skew_s: skew(facts.clock_s, meanwhile),
+        ..facts
+    })
 }

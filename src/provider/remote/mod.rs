@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::model::{Inventory, LiveId, Object, Part, ProviderAction, ProviderName};
+use crate::model::{HostHealth, Inventory, LiveId, Object, Part, ProviderAction, ProviderName};
 use crate::port::{Actuator, ImageFiles, Journal, Made, Meter, Observer, ProviderError};
 use crate::ssh::Connections;
 
@@ -59,9 +59,20 @@ impl<P: Actuator> Remote<P> {
             missing,
             free_memory_mib: Some(facts.memory_mib),
             has_unique_names: true,
+            health: Some(facts.health()),
             gaps: Vec::new(),
             ..nothing
         }
+    }
+}
+
+/// What the machine says, and beside it what only libvirt knows.
+fn told(facts: &HostFacts, by_libvirt: Option<HostHealth>) -> HostHealth {
+    let HostHealth { pool, libvirt, .. } = by_libvirt.unwrap_or_default();
+    HostHealth {
+        pool,
+        libvirt,
+        ..facts.health()
     }
 }
 
@@ -78,9 +89,18 @@ impl<P: Actuator> Observer for Remote<P> {
             Err(reason) => return unknown(reason),
         };
         match readiness(&facts, &self.config) {
-            Readiness::Ready => self.within.inventory().await,
+            Readiness::Ready => {
+                let inventory = self.within.inventory().await;
+                Inventory {
+                    health: Some(told(&facts, inventory.health)),
+                    ..inventory
+                }
+            }
             Readiness::Lacks(missing) => self.bare(&facts, missing),
-            Readiness::Unfit(reason) => unknown(reason),
+            Readiness::Unfit(reason) => Inventory {
+                health: Some(facts.health()),
+                ..unknown(reason)
+            },
         }
     }
 

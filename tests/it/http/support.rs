@@ -8,8 +8,9 @@ use std::time::Duration;
 use hmac::{Hmac, Mac as _};
 use metrom::http::{App, Board, Metrics, TimedLocks, WatchedSource, router};
 use metrom::model::{
-    About, EnvName, EventKind, Key, LiveFields, LiveId, LiveMachine, LiveVolume, Object, OwnerName,
-    Power, ProviderName, Revision, Sample, Stamp, Timestamp, Trigger, Usage,
+    About, EnvName, EventKind, HostHealth, Key, LiveFields, LiveId, LiveMachine, LiveVolume,
+    Object, OwnerName, Power, ProviderName, Revision, Sample, Space, Stamp, Timestamp, Trigger,
+    Usage,
 };
 use metrom::port::Store;
 use metrom::reconcile::{Ports, Reconciler, Viewer, Wake};
@@ -112,6 +113,20 @@ impl Bench {
         let name = env(name);
         let applied = reconciler.apply_until_settled(&name, Trigger::Person);
         self.world.run(applied).unwrap();
+    }
+
+    /// Hardly anything is left of the pool of a host.
+    pub fn fill_disk(&self, provider: &str) {
+        let health = HostHealth {
+            load_centi: Some(50),
+            pool: Some(Space {
+                size_mib: 1000,
+                free_mib: 40,
+            }),
+            ..HostHealth::default()
+        };
+        self.world
+            .set_health(&ProviderName::parse(provider).unwrap(), health);
     }
 
     /// A volume that nobody here has asked for, with the stamp of a repository or without any.

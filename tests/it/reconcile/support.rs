@@ -80,6 +80,7 @@ pub fn agreement(desired: &Desired, created: Timestamp) -> (Inventory, GuestRepo
         missing: BTreeSet::new(),
         free_memory_mib: None,
         has_unique_names: true,
+        health: None,
         gaps: Vec::new(),
     };
     let mut report = GuestReport::default();
