@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
-use metrom::guest::{Identity, NoCloud};
+use metrom::guest::NoCloud;
 use metrom::manifest::schema::ProviderSpec;
 use metrom::manifest::{Catalog, Facts, load, render};
 use metrom::model::{
@@ -27,6 +27,7 @@ use metrom::port::{Observer, Observers, ProviderError, Store};
 use metrom::provider::aws::{Aws, AwsConfig, Credentials, InstanceType, Reach};
 use metrom::reconcile::{Attempt, Viewer};
 use metrom::source::folder;
+use metrom::ssh::Identity;
 use metrom::store::MemoryStore;
 use metrom::world::World;
 use serde_json::{Value, json};
