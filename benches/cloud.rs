@@ -48,8 +48,17 @@ const AGE: i64 = 20;
 /// So many days the others have.
 const YOUTH: i64 = 3;
 
-#[tokio::main]
-async fn main() {
+/// As the program has it.
+#[path = "../src/memory.rs"]
+mod memory;
+
+fn main() {
+    memory::keep_large_buffers_apart();
+    let runtime = tokio::runtime::Runtime::new().expect("there are threads");
+    runtime.block_on(run());
+}
+
+async fn run() {
     let args: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| a != "--bench")
