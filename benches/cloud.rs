@@ -2,9 +2,12 @@
 //! for each. `scripts/custodian` runs it beside Cloud Custodian, on the same emulator.
 //!
 //! `declare FOLDER ENDPOINT NOW` writes the repository, and for the emulator what lives;
-//! `evaluate FOLDER NOW` takes the inventory and plans every environment, as `metrom plan` does, but
-//! that nobody looks inside the machines, which Custodian does not do either. `ENDPOINT` is that of
-//! EC2, `NOW` an instant.
+//! `evaluate FOLDER NOW LOOKS` takes the inventory and plans every environment, as `metrom plan` does, but
+//! that nobody looks inside the machines, which Custodian does not do either; so often, a minute apart, as
+//! `metrom serve` does. `ENDPOINT` is that of EC2, `NOW` an instant.
+//!
+//! Of each look it says what it took of the processor before the inventory (what is declared is read, the
+//! first time), for the inventory, and after it, until everything is planned.
 //!
 //! Expected: at least 20 times less of the processor than Custodian needs for the evaluation, and under
 //! 100 MiB.
@@ -12,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
@@ -30,6 +33,7 @@ use metrom::source::folder;
 use metrom::ssh::Identity;
 use metrom::store::MemoryStore;
 use metrom::world::World;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 const ENVIRONMENTS: usize = 5_000;
@@ -44,8 +48,17 @@ const AGE: i64 = 20;
 /// So many days the others have.
 const YOUTH: i64 = 3;
 
-#[tokio::main]
-async fn main() {
+/// As the program has it.
+#[path = "../src/memory.rs"]
+mod memory;
+
+fn main() {
+    memory::keep_large_buffers_apart();
+    let runtime = tokio::runtime::Runtime::new().expect("there are threads");
+    runtime.block_on(run());
+}
+
+async fn run() {
     let args: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| a != "--bench")
@@ -53,7 +66,10 @@ async fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
         ["declare", folder, endpoint, now] => declare(Path::new(folder), endpoint, instant(now)),
-        ["evaluate", folder, now] => evaluate(Path::new(folder), instant(now)).await,
+        ["evaluate", folder, now, looks] => {
+            let looks = looks.parse().expect("a number");
+            evaluate(Path::new(folder), instant(now), looks).await;
+        }
         _ => println!("run it by scripts/custodian"),
     }
 }
@@ -230,20 +246,46 @@ fn schedule(number: usize, now: Timestamp) -> String {
 
 // --- what is measured -----------------------------------------------------------------------------
 
-async fn evaluate(folder: &Path, now: Timestamp) {
+/// What a look took of the processor, in seconds.
+#[derive(Clone, Copy, Default, Serialize)]
+struct Took {
+    before: f64,
+    inventory: f64,
+    after: f64,
+}
+
+async fn evaluate(folder: &Path, now: Timestamp, looks: i64) {
     let world = World::new(1, &[]);
     let repository = folder.join("repository");
     world.push(folder::snapshot(&repository).expect("it was written"));
     let nobody = Arc::new(world);
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-    let inventory = Arc::new(OnceLock::new());
+    let inventory = Arc::new(Mutex::default());
     let viewer = Viewer::new(
         nobody.clone(),
         nobody.clone(),
-        Arc::new(Cloud(inventory.clone())),
+        Arc::new(Cloud(Arc::clone(&inventory))),
         nobody,
         Arc::new(store),
     );
+    let mut took = Vec::new();
+    let mut found = Vec::new();
+    for minute in 0..looks {
+        let begins = processor();
+        found.push(look(&viewer, now + minute.minutes()).await);
+        let ends = processor();
+        let (from, to) = *inventory.lock().expect("nothing panics");
+        took.push(Took {
+            before: from - begins,
+            inventory: to - from,
+            after: ends - to,
+        });
+    }
+    println!("{}", json!({"found": found, "looks": took}));
+}
+
+/// What is to be done with how many machines.
+async fn look(viewer: &Viewer, now: Timestamp) -> BTreeMap<&'static str, usize> {
     let attempt = Attempt {
         token: Token("bench".to_owned()),
         at: now,
@@ -256,7 +298,7 @@ async fn evaluate(folder: &Path, now: Timestamp) {
         let words = aim.plan.steps.iter().filter_map(|step| word(&step.action));
         words.for_each(|word| *counts.entry(word).or_default() += 1);
     }
-    println!("{}", json!({"found": counts, "inventory": inventory.get()}));
+    counts
 }
 
 fn word(action: &Action) -> Option<&'static str> {
@@ -271,8 +313,11 @@ fn word(action: &Action) -> Option<&'static str> {
     }
 }
 
-/// The cloud as the program opens it; keeps how many seconds of the processor its inventory took.
-struct Cloud(Arc<OnceLock<f64>>);
+/// How many seconds of the processor were taken when the last inventory began, and when it ended.
+type Span = Arc<Mutex<(f64, f64)>>;
+
+/// The cloud as the program opens it, with a watch.
+struct Cloud(Span);
 
 #[async_trait]
 impl Observers for Cloud {
@@ -310,7 +355,7 @@ impl Observers for Cloud {
     }
 }
 
-struct Weighed(Aws, Arc<OnceLock<f64>>);
+struct Weighed(Aws, Span);
 
 #[async_trait]
 impl Observer for Weighed {
@@ -323,9 +368,7 @@ impl Observer for Weighed {
         let before = processor();
         let inventory = self.0.inventory().await;
         assert!(inventory.gaps.is_empty(), "{:?}", inventory.gaps);
-        self.1
-            .set(processor() - before)
-            .expect("there is one cloud");
+        *self.1.lock().expect("nothing panics") = (before, processor());
         inventory
     }
 

@@ -87,11 +87,11 @@ impl Outline {
     fn add(&mut self, root: &Node) {
         for entry in fields(root, "services") {
             self.services
-                .insert(entry.key.clone(), service(&entry.value));
+                .insert(entry.key.to_string(), service(&entry.value));
         }
         let volumes = fields(root, "volumes")
             .iter()
-            .map(|entry| entry.key.clone());
+            .map(|entry| entry.key.to_string());
         self.volumes.extend(volumes);
         self.has_includes |= root.get("include").is_some();
     }
@@ -147,10 +147,10 @@ fn build(node: &Node) -> Option<String> {
 fn is_enabled(healthcheck: &Node) -> bool {
     let is_disabled = healthcheck
         .get("disable")
-        .is_some_and(|disable| disable.raw == "true");
+        .is_some_and(|disable| *disable.raw == *"true");
     let is_none = items(healthcheck, "test")
         .first()
-        .is_some_and(|word| word.raw == "NONE");
+        .is_some_and(|word| *word.raw == *"NONE");
     !is_disabled && !is_none
 }
 

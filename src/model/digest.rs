@@ -14,7 +14,9 @@ impl Digest {
     /// The digest of these bytes.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        Self(hex::encode(Sha256::digest(bytes)))
+        let mut digits = [0; 64];
+        hex::encode_to_slice(Sha256::digest(bytes), &mut digits).expect("a SHA-256 has 32 bytes");
+        Self(String::from_utf8_lossy(&digits).into_owned())
     }
 
     /// The digest of a value, by its JSON form: struct fields in their order, maps sorted.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::iter::successors;
 use std::str::FromStr;
 
-use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, date};
 
 use super::window::is_times;
@@ -128,7 +128,7 @@ fn split_zone(text: &str) -> Result<(String, String), HoursError> {
 fn overlap(windows: &[Window]) -> Option<(&Window, &Window)> {
     let mut spans: Vec<(DateTime, DateTime, &Window)> = Vec::new();
     // One day more than a week: what opens on Sunday may reach into Monday.
-    for day in SOME_MONDAY.series(1.day()).take(8) {
+    for day in successors(Some(SOME_MONDAY), |day| day.tomorrow().ok()).take(8) {
         for window in windows {
             if let Some((opens, closes)) = window.on(day) {
                 spans.push((opens, closes, window));

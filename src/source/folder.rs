@@ -155,6 +155,9 @@ struct Ignores {
 impl Ignores {
     /// The rules of the repository that the folder lies in, if it lies in one.
     fn of(folder: &Path) -> Option<Self> {
+        // The first question to libgit2 reads every certificate of the machine.
+        let lies_in_one = |above: &Path| above.join(".git").exists();
+        folder.ancestors().find(|above| lies_in_one(above))?;
         let repository = Repository::discover(folder).ok()?;
         let top = repository.workdir()?.canonicalize().ok()?;
         Some(Self {

@@ -109,7 +109,7 @@ fn identify(root: &Arc<Node>, path: &RepoPath, is_ours: bool) -> Identity {
         return foreign_or_unclear(root, version, path, is_ours);
     }
     if let Some(version) = version
-        && version.raw != API_VERSION
+        && *version.raw != *API_VERSION
     {
         return Identity::Unclear(other_version(version));
     }

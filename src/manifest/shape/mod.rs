@@ -6,12 +6,14 @@
 
 mod format;
 mod object;
+mod path;
 mod words;
 
 use serde_json::Value;
 
 use super::yaml::{Data, Fault, Mark, Node};
 
+use path::At;
 pub(super) use words::{a_kind, shown};
 
 /// What is wrong with the shape of a document.
@@ -28,7 +30,7 @@ pub(super) fn check(schema: &Value, root: &Node) -> Misshape {
         definitions: &schema["$defs"],
         found: Misshape::default(),
     };
-    checker.node(schema, root, "");
+    checker.node(schema, root, At::Root);
     checker.found
 }
 
@@ -38,8 +40,8 @@ struct Checker<'s> {
 }
 
 impl<'s> Checker<'s> {
-    /// `at` is the path of the value within the document, for people: `spec.machine.memory`.
-    fn node(&mut self, schema: &'s Value, node: &Node, at: &str) {
+    /// `at` is the path of the value within the document.
+    fn node(&mut self, schema: &'s Value, node: &Node, at: At<'_>) {
         let schema = match schema.get("$ref").and_then(Value::as_str) {
             Some("#/$defs/SecretReference") if !matches!(node.data, Data::Map(_) | Data::Null) => {
                 return self.plain_secret(node, at);
@@ -76,11 +78,11 @@ impl<'s> Checker<'s> {
         &self.definitions[name]
     }
 
-    fn list(&mut self, schema: &'s Value, node: &Node, at: &str) {
+    fn list(&mut self, schema: &'s Value, node: &Node, at: At<'_>) {
         let items = node.items();
         if let Some(wanted) = schema.get("items") {
             for (i, item) in items.iter().enumerate() {
-                self.node(wanted, item, &format!("{at}[{i}]"));
+                self.node(wanted, item, At::Item(&at, i));
             }
         }
         if schema.get("minItems").and_then(Value::as_u64).unwrap_or(0) > items.len() as u64 {
@@ -124,7 +126,7 @@ impl<'s> Checker<'s> {
         self.fault(node.mark, "bad-value", message, help);
     }
 
-    fn integer(&mut self, schema: &Value, node: &Node, number: i64, at: &str) {
+    fn integer(&mut self, schema: &Value, node: &Node, number: i64, at: At<'_>) {
         let minimum = schema.get("minimum").and_then(Value::as_i64);
         let maximum = schema.get("maximum").and_then(Value::as_i64);
         if minimum.is_some_and(|least| number < least) || maximum.is_some_and(|most| number > most)
@@ -140,7 +142,7 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn one_of_words(&mut self, allowed: &[&str], node: &Node, at: &str) {
+    fn one_of_words(&mut self, allowed: &[&str], node: &Node, at: At<'_>) {
         match node.text() {
             Some(text) if allowed.contains(&text) => {}
             Some(text) => {
@@ -153,16 +155,16 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn no_value(&mut self, node: &Node, at: &str) {
+    fn no_value(&mut self, node: &Node, at: At<'_>) {
         let message = match at {
-            "" => "the document is empty".to_owned(),
+            At::Root => "the document is empty".to_owned(),
             at => format!("`{at}` has no value"),
         };
         let help = "write one, or remove the line".to_owned();
         self.fault(node.mark, "missing-value", message, Some(help));
     }
 
-    fn plain_secret(&mut self, node: &Node, at: &str) {
+    fn plain_secret(&mut self, node: &Node, at: At<'_>) {
         self.found.secrets.push((node.mark, node.end));
         self.fault(
             node.mark,
@@ -172,7 +174,7 @@ impl<'s> Checker<'s> {
         );
     }
 
-    fn wrong_type(&mut self, wanted: &str, node: &Node, at: &str) {
+    fn wrong_type(&mut self, wanted: &str, node: &Node, at: At<'_>) {
         let found = a_kind(node);
         let message = format!("`{at}` must be {}, not {found}", words::a_type(wanted));
         let help = match (wanted, &node.data) {
@@ -182,7 +184,7 @@ impl<'s> Checker<'s> {
             ("integer", Data::Text) if node.raw.parse::<i64>().is_ok() => {
                 Some("write it without quotes".to_owned())
             }
-            ("boolean", Data::Text) if matches!(node.raw.as_str(), "true" | "false") => {
+            ("boolean", Data::Text) if matches!(&*node.raw, "true" | "false") => {
                 Some("write it without quotes".to_owned())
             }
             ("boolean", _) => Some("write `true` or `false`".to_owned()),

@@ -5,17 +5,17 @@ use serde_json::{Map, Value};
 use super::super::finding::meant;
 use super::super::yaml::{Data, Mark, Node};
 use super::words::{a_type, one_of};
-use super::{Checker, format};
+use super::{At, Checker, format};
 
 impl<'s> Checker<'s> {
-    pub(super) fn object(&mut self, schema: &'s Value, node: &Node, at: &str) {
+    pub(super) fn object(&mut self, schema: &'s Value, node: &Node, at: At<'_>) {
         let properties = schema.get("properties").and_then(Value::as_object);
         for entry in node.entries() {
-            let at = join(at, &entry.key);
-            match properties.and_then(|known| known.get(&entry.key)) {
-                Some(wanted) => self.node(wanted, &entry.value, &at),
+            let at = At::Field(&at, &entry.key);
+            match properties.and_then(|known| known.get(&*entry.key)) {
+                Some(wanted) => self.node(wanted, &entry.value, at),
                 None => match self.free_field(schema, &entry.key, entry.mark) {
-                    Free::Wanted(wanted) => self.node(wanted, &entry.value, &at),
+                    Free::Wanted(wanted) => self.node(wanted, &entry.value, at),
                     Free::Unknown => self.unknown_field(properties, &entry.key, entry.mark),
                     Free::Open | Free::BadName => {}
                 },
@@ -55,10 +55,10 @@ impl<'s> Checker<'s> {
         self.fault(mark, "unknown-field", message, meant(key, words));
     }
 
-    fn required(&mut self, schema: &Value, node: &Node, at: &str) {
+    fn required(&mut self, schema: &Value, node: &Node, at: At<'_>) {
         for field in words_of(schema, "required") {
             if node.get(field).is_none() {
-                let message = format!("`{}` is missing", join(at, field));
+                let message = format!("`{}` is missing", At::Field(&at, field));
                 let help = about(schema, field);
                 self.fault(node.mark, "missing-field", message, help);
             }
@@ -66,7 +66,7 @@ impl<'s> Checker<'s> {
     }
 
     /// `oneOf` over required fields: exactly one of these groups is there.
-    fn exactly_one(&mut self, schema: &Value, node: &Node, at: &str) {
+    fn exactly_one(&mut self, schema: &Value, node: &Node, at: At<'_>) {
         let Some(groups) = schema.get("oneOf").and_then(Value::as_array) else {
             return;
         };
@@ -95,7 +95,7 @@ impl<'s> Checker<'s> {
                 for field in missing {
                     let message = format!(
                         "`{}` is missing, which belongs to `{head}`",
-                        join(at, field)
+                        At::Field(&at, field)
                     );
                     self.fault(node.mark, "missing-field", message, about(schema, field));
                 }
@@ -110,7 +110,7 @@ impl<'s> Checker<'s> {
     }
 
     /// A value that is one of several things: the one it looks like is what it is held against.
-    pub(super) fn branch(&mut self, branches: &'s [Value], node: &Node, at: &str) {
+    pub(super) fn branch(&mut self, branches: &'s [Value], node: &Node, at: At<'_>) {
         if node.data == Data::Null {
             return self.no_value(node, at);
         }
@@ -131,7 +131,7 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn object_branch(&mut self, branches: &[&'s Value], node: &Node, at: &str) {
+    fn object_branch(&mut self, branches: &[&'s Value], node: &Node, at: At<'_>) {
         let objects: Vec<&'s Value> = branches.iter().flat_map(|b| self.objects_in(b)).collect();
         let Some(tag) = objects.first().and_then(|object| tag_of(object)) else {
             return self.by_key(&objects, node, at);
@@ -141,7 +141,7 @@ impl<'s> Checker<'s> {
             .filter_map(|object| const_of(object, tag))
             .collect();
         let Some(value) = node.get(tag) else {
-            let message = format!("`{}` is missing", join(at, tag));
+            let message = format!("`{}` is missing", At::Field(&at, tag));
             let help = Some(format!("write {}", one_of(&words)));
             return self.fault(node.mark, "missing-field", message, help);
         };
@@ -150,12 +150,12 @@ impl<'s> Checker<'s> {
             .find(|object| const_of(object, tag) == value.text());
         match chosen {
             Some(object) => self.object(object, node, at),
-            None => self.one_of_words(&words, value, &join(at, tag)),
+            None => self.one_of_words(&words, value, At::Field(&at, tag)),
         }
     }
 
     /// Alternatives that are told apart by the field that they have.
-    fn by_key(&mut self, objects: &[&'s Value], node: &Node, at: &str) {
+    fn by_key(&mut self, objects: &[&'s Value], node: &Node, at: At<'_>) {
         let has_key =
             |object: &&&Value| words_of(object, "required").any(|key| node.get(key).is_some());
         if let Some(object) = objects.iter().find(has_key) {
@@ -233,13 +233,6 @@ enum Free<'s> {
     /// Anything goes.
     Open,
     BadName,
-}
-
-fn join(at: &str, key: &str) -> String {
-    match at {
-        "" => key.to_owned(),
-        at => format!("{at}.{key}"),
-    }
 }
 
 fn words_of<'v>(schema: &'v Value, key: &str) -> impl Iterator<Item = &'v str> {

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::event::Mark;
 
-/// A value and where it stands.
+/// A value and where it stands. There are as many of them as there are words in a repository, and they are
+/// kept: so none has room to grow.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Where it begins; for an alias the place of its use.
     pub mark: Mark,
     pub end: Mark,
     /// A scalar as text: what stands there, without its quotes.
-    pub raw: String,
+    pub raw: Box<str>,
     pub data: Data,
     /// How many values it unfolds to, itself included.
     pub(super) weight: usize,
@@ -25,14 +26,14 @@ pub enum Data {
     /// Any other number; nobody here counts with it.
     Float,
     Text,
-    List(Vec<Arc<Node>>),
-    Map(Vec<Entry>),
+    List(Box<[Arc<Node>]>),
+    Map(Box<[Entry]>),
 }
 
 /// One field of a map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    pub key: String,
+    pub key: Box<str>,
     pub mark: Mark,
     pub value: Arc<Node>,
 }
@@ -54,7 +55,7 @@ impl Node {
     /// A field with the place of its key.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries().iter().find(|entry| entry.key == key)
+        self.entries().iter().find(|entry| *entry.key == *key)
     }
 
     /// The fields of a map; none where this is no map.
@@ -88,7 +89,7 @@ impl Node {
     /// The text, if it is one.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        (self.data == Data::Text).then_some(self.raw.as_str())
+        (self.data == Data::Text).then_some(&*self.raw)
     }
 
     /// What a scalar says, whatever its type; `None` for lists and maps.
@@ -129,11 +130,11 @@ impl Node {
             Data::Bool(value) => Value::Bool(*value),
             Data::Integer(value) => Value::from(*value),
             Data::Float => self.raw.parse::<f64>().map_or(Value::Null, Value::from),
-            Data::Text => Value::String(self.raw.clone()),
+            Data::Text => Value::String(self.raw.to_string()),
             Data::List(items) => items.iter().map(|item| item.to_json()).collect(),
             Data::Map(entries) => entries
                 .iter()
-                .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                .map(|entry| (entry.key.to_string(), entry.value.to_json()))
                 .collect::<serde_json::Map<_, _>>()
                 .into(),
         }

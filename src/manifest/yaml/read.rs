@@ -111,11 +111,11 @@ impl<'text> Reader<'text> {
             }
             EventKind::ListStart(dress) => {
                 let (items, end) = self.items(depth)?;
-                (dress, String::new(), Data::List(items), end)
+                (dress, String::new(), Data::List(items.into()), end)
             }
             EventKind::MapStart(dress) => {
                 let (entries, end) = self.entries(depth)?;
-                (dress, String::new(), Data::Map(entries), end)
+                (dress, String::new(), Data::Map(entries.into()), end)
             }
             EventKind::Alias(_)
             | EventKind::Frame
@@ -129,7 +129,7 @@ impl<'text> Reader<'text> {
         let node = Arc::new(Node {
             mark: start,
             end,
-            raw,
+            raw: raw.into(),
             data,
             weight,
         });
@@ -195,9 +195,9 @@ impl<'text> Reader<'text> {
             let value = self.node(event, depth + 1)?;
             match key.scalar() {
                 Some(_) if is_merge => merges.push(value),
-                Some(text) => entries.push(Entry {
-                    key: text.to_owned(),
+                Some(_) => entries.push(Entry {
                     mark: key.mark,
+                    key: Arc::try_unwrap(key).map_or_else(|key| key.raw.clone(), |key| key.raw),
                     value,
                 }),
                 None => self.note(
@@ -215,7 +215,11 @@ impl<'text> Reader<'text> {
 
     /// Notes fields that are there twice; the first one stays.
     fn refuse_duplicates(&mut self, entries: &mut Vec<Entry>) {
-        let mut first: BTreeMap<String, Mark> = BTreeMap::new();
+        let keys: BTreeSet<&str> = entries.iter().map(|entry| &*entry.key).collect();
+        if keys.len() == entries.len() {
+            return;
+        }
+        let mut first: BTreeMap<Box<str>, Mark> = BTreeMap::new();
         let mut notes = Vec::new();
         entries.retain(|entry| {
             let Some(mark) = first.get(&entry.key) else {
@@ -248,7 +252,7 @@ impl<'text> Reader<'text> {
         if parts.is_empty() {
             return Ok(());
         }
-        let mut known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
+        let mut known: BTreeSet<Box<str>> = entries.iter().map(|entry| entry.key.clone()).collect();
         for part in parts {
             let Data::Map(fields) = &part.data else {
                 self.note(

@@ -25,14 +25,15 @@ pub async fn take(link: &Link) -> Result<Inventory, Fault> {
     let protected = protect::all(link, &machines).await?;
     let attached = by_machine(&volumes);
     let none = Vec::new();
-    let mut objects = Vec::with_capacity(machines.len() + volumes.len());
-    for machine in &machines {
+    let left = request::left(link, requests, &machines);
+    let mut objects = Vec::with_capacity(machines.len() + left.len() + volumes.len());
+    for machine in machines {
         let its = attached.get(&machine.id).unwrap_or(&none);
         let is_protected = protected.contains(&machine.id);
         objects.extend(object(link, machine, its, is_protected));
     }
     drop(attached);
-    objects.extend(request::left(link, requests, &machines));
+    objects.extend(left);
     objects.extend(volumes.into_iter().filter_map(volume_object));
     Ok(Inventory {
         provider: link.config.provider.clone(),
@@ -61,7 +62,7 @@ pub async fn one(link: &Link, id: &LiveId) -> Result<Option<Object>, Fault> {
     kind::learn_undeclared(link, BTreeSet::from([machine.kind.clone()])).await?;
     let is_protected = protect::is_on(link, &machine).await?;
     let its: Vec<&Volume> = volumes.iter().collect();
-    Ok(object(link, &machine, &its, is_protected))
+    Ok(object(link, machine, &its, is_protected))
 }
 
 fn by_machine(volumes: &[Volume]) -> BTreeMap<LiveId, Vec<&Volume>> {
@@ -80,38 +81,49 @@ fn by_machine(volumes: &[Volume]) -> BTreeMap<LiveId, Vec<&Volume>> {
 /// `None` when the machine is on its way out.
 fn object(
     link: &Link,
-    machine: &Machine,
+    machine: Machine,
     attached: &[&Volume],
     is_protected: bool,
 ) -> Option<Object> {
     let (cpus, memory_mib) = kind::size(link, &machine.kind);
-    let mark = machine.mark.as_ref();
+    let (power, about) = (machine.power()?, machine.about());
+    let address = machine.address(link.config.reach);
+    let devices = devices(&machine, attached);
     let is_data = |volume: &&&Volume| volume.stamp.is_some() && volume.is_on(&machine.id);
-    let data = attached
-        .iter()
-        .filter(is_data)
-        .map(|volume| volume.id.clone());
+    let data = attached.iter().filter(is_data);
+    let volumes = data.map(|volume| volume.id.clone()).collect();
+    let (image, host_key, ready, is_begun, stamp) = match machine.mark {
+        Some(mark) => (
+            Some(mark.image),
+            Some(mark.host_key),
+            mark.ready,
+            mark.is_begun,
+            Some(mark.stamp),
+        ),
+        None => (None, None, None, false, None),
+    };
+    // EC2 protects none that it may take back itself.
+    let may_be_protected = stamp.is_some() && !machine.is_spot;
     Some(Object {
-        id: machine.id.clone(),
-        name: machine.name.clone(),
-        about: machine.about(),
+        id: machine.id,
+        name: machine.name,
+        about,
         fields: LiveFields::Machine(LiveMachine {
-            power: machine.power()?,
+            power,
             cpus,
             memory_mib,
-            image: mark.map(|mark| mark.image.clone()),
-            volumes: data.collect(),
-            address: machine.address(link.config.reach),
-            host_key: mark.map(|mark| mark.host_key.clone()),
-            devices: devices(machine, attached),
-            ready: mark.and_then(|mark| mark.ready.clone()),
-            is_finished: mark.is_none_or(|mark| !mark.is_begun),
-            // EC2 protects none that it may take back itself.
-            is_protected: mark.filter(|_| !machine.is_spot).map(|_| is_protected),
+            image,
+            volumes,
+            address,
+            host_key,
+            devices,
+            ready,
+            is_finished: !is_begun,
+            is_protected: may_be_protected.then_some(is_protected),
             is_spot: machine.is_spot,
             bastion: link.config.bastion.clone(),
         }),
-        stamp: mark.map(|mark| mark.stamp.clone()),
+        stamp,
     })
 }
 

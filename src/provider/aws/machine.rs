@@ -11,8 +11,8 @@ use super::tag::{self, Mark, Tags};
 use super::wait::{SHOWN, STATE, until};
 use crate::model::LiveId;
 
-/// A page of instances; EC2 gives no more at once.
-pub const PAGE: i32 = 1000;
+/// A page of instances; half of what EC2 gives at once, for it is held as a whole, in many words.
+pub const PAGE: i32 = 500;
 
 /// The machine of that id, also when it is on its way out; `None` when nothing is shown of it.
 pub async fn show(link: &Link, id: &LiveId) -> Result<Option<Machine>, Fault> {
