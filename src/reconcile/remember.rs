@@ -35,7 +35,10 @@ pub fn writings(
         (true, Some(_)) | (false, None) => {}
     }
     let is_over = memos.wish.as_ref().is_some_and(|wish| wish.until <= now);
-    writings.extend(dropped(MemoKind::Wish, is_over && is_undone(desired, observed)));
+    writings.extend(dropped(
+        MemoKind::Wish,
+        is_over && is_undone(desired, observed),
+    ));
     writings
 }
 

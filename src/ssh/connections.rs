@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::bastion;
+use super::command::Command;
 use super::identity::Identity;
-use super::session::{Login, Session, SshError, Way, offered_key};
+use super::session::{Ended, Login, Session, SshError, Way, offered_key};
 use crate::model::Bastion;
 use crate::port::Secrets;
 
@@ -97,6 +101,44 @@ impl Connections {
         let session = Arc::new(session);
         *slot = Some(Arc::clone(&session));
         Ok(session)
+    }
+
+    /// Asks a host what changes nothing there. A connection that ended while nobody used it is noticed
+    /// only by using it; then it is made anew, and the host asked again, once.
+    ///
+    /// # Errors
+    /// As [`Connections::host`] and [`Session::ask`].
+    pub async fn ask(
+        &self,
+        host: &Bastion,
+        question: &Command,
+        within: Duration,
+    ) -> Result<Ended, SshError> {
+        let session = self.host(host).await?;
+        match session.ask(question, within).await {
+            Err(SshError::Lost(_)) if session.is_closed() => {
+                self.host(host).await?.ask(question, within).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// Starts a program on a host, as [`Session::pipe`]; over a new connection as above.
+    ///
+    /// # Errors
+    /// As [`Connections::host`] and [`Session::pipe`].
+    pub async fn pipe(
+        &self,
+        host: &Bastion,
+        command: &Command,
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, SshError> {
+        let session = self.host(host).await?;
+        match session.pipe(command).await {
+            Err(SshError::Lost(_)) if session.is_closed() => {
+                self.host(host).await?.pipe(command).await
+            }
+            opened => opened,
+        }
     }
 
     /// The host key that is offered at an address, with its fingerprint; see [`offered_key`].

@@ -372,7 +372,7 @@ impl Session {
     pub async fn pipe(
         &self,
         command: &Command,
-    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static, SshError> {
+    ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static + use<>, SshError> {
         let channel = self.channel().await?;
         let line = command.line(&self.login);
         channel.exec(true, line).await.map_err(lost)?;

@@ -104,11 +104,10 @@ async fn listen(listener: UnixListener, way: Arc<Way>) {
 }
 
 async fn pass(mut stream: UnixStream, way: &Way) -> Result<(), SshError> {
-    let session = way.connections.host(&way.host).await?;
     let helper = Command::new("virt-ssh-helper")
         .arg("qemu:///system")
         .as_root();
-    let mut there = session.pipe(&helper).await?;
+    let mut there = way.connections.pipe(&way.host, &helper).await?;
     // However it ends, both ends are closed.
     let _ = copy_bidirectional(&mut stream, &mut there).await;
     Ok(())

@@ -22,11 +22,10 @@ pub async fn facts_of(
 ) -> Result<HostFacts, String> {
     let host = &config.host;
     let said = |error| words::of(host, error);
-    let session = connections.host(host).await.map_err(said)?;
     let script = Command::script(include_str!("scripts/facts.sh"));
     let script = script.arg(config.pool_path.as_str()).as_root();
     let asked = Timestamp::now();
-    let answer = session.ask(&script, WITHIN).await.map_err(said)?;
+    let answer = connections.ask(host, &script, WITHIN).await.map_err(said)?;
     let answered = Timestamp::now();
     if answer.code != 0 {
         let output = answer.tail;

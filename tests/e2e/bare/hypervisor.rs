@@ -218,6 +218,17 @@ async fn a_connection_that_drops_at_every_part_delays_it_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_ended_between_two_looks_is_no_gap() {
+    let machine = BareMachine::start("idc-30");
+    let provider = remote(&machine);
+    let before = contract::seen(&provider).await.missing;
+    for _ in 0..10 {
+        machine.hang_up();
+        assert_eq!(contract::seen(&provider).await.missing, before);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn packages_that_fail_half_way_are_told_and_finished_the_next_time() {
     let machine = BareMachine::start("idc-23");
     let provider = remote(&machine);
