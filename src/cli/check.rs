@@ -81,7 +81,7 @@ fn names(catalog: &Catalog) -> impl Iterator<Item = &EnvName> {
 fn size(catalog: &Catalog) -> String {
     format!(
         "{}, {}, {}",
-        count(names(&catalog).count(), "environment"),
+        count(names(catalog).count(), "environment"),
         count(catalog.templates.len(), "template"),
         count(catalog.providers.len(), "provider"),
     )

@@ -210,7 +210,7 @@ impl Stack<'_, '_> {
         let held = model.pulled().filter_map(|(service, name)| {
             let image = resolved.get(service)?;
             let can_be_tagged = !name.contains('@');
-            (image.name == name && can_be_tagged).then(|| [image.id.as_str(), name])
+            (image.name == name && can_be_tagged).then_some([image.id.as_str(), name])
         });
         let pairs: Vec<&str> = held.flatten().collect();
         if pairs.is_empty() {

@@ -114,11 +114,10 @@ fn skipped<'p>(
     let mut skipped = Vec::new();
     for step in &plan.steps {
         let root = step.after.iter().find_map(|id| because.get(id)).copied();
-        if let Some(root) = root.filter(|_| !begun.contains(&step.id)) {
-            if because.insert(step.id, root).is_none() {
+        if let Some(root) = root.filter(|_| !begun.contains(&step.id))
+            && because.insert(step.id, root).is_none() {
                 skipped.push((step, Outcome::Skipped { because: root }));
             }
-        }
     }
     skipped
 }

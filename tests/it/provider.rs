@@ -101,9 +101,7 @@ async fn the_world_keeps_the_contract_in_both_of_its_flavours() {
         let world = World::new(1, &[(name.clone(), flavor)]);
         let provider = world
             .actuator(&name, &host)
-            .await
-            .ok()
-            .expect("it is there");
+            .await.expect("it is there");
         contract::prepares_itself(&*provider).await;
         contract::makes_a_volume_once(&*provider, &contract::Env::new("shop")).await;
         let env = contract::Env::new("blog");

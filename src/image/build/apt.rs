@@ -57,7 +57,7 @@ fn archives(root: &Path) -> Vec<Archive> {
         files.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
     }
     files.sort();
-    files.iter().flat_map(|file| read(file)).collect()
+    files.iter().flat_map(read).collect()
 }
 
 fn read(file: &PathBuf) -> Vec<Archive> {

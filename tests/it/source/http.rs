@@ -179,7 +179,7 @@ async fn a_repository_is_followed_over_http_and_asked_once_when_nothing_changed(
     origin.write("second", b"2");
     origin.push();
     assert_eq!(
-        paths(&*read(&source).await.unwrap()),
+        paths(&read(&source).await.unwrap()),
         ["metrom.yaml", "second"]
     );
 }

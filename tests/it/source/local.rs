@@ -108,7 +108,7 @@ async fn moved_files_are_at_their_new_place_alone() {
     read(&source).await.unwrap();
     origin.git(&["mv", "metrom.yaml", "settings.yaml"]);
     origin.push();
-    assert_eq!(paths(&*read(&source).await.unwrap()), ["settings.yaml"]);
+    assert_eq!(paths(&read(&source).await.unwrap()), ["settings.yaml"]);
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn after_a_force_push_the_new_history_counts_and_the_old_revision_stays_re
     let before = source.snapshot(&old).await.unwrap();
     assert_eq!(entry(&before, "metrom.yaml"), &file(b"kind: Repository\n"));
     assert_eq!(
-        entry(&*source.snapshot(&new).await.unwrap(), "metrom.yaml"),
+        entry(&source.snapshot(&new).await.unwrap(), "metrom.yaml"),
         &file(b"rewritten")
     );
 }
@@ -223,7 +223,7 @@ async fn a_path_without_a_repository_says_so_and_keeps_what_was_fetched() {
         "{error}"
     );
     assert_eq!(
-        paths(&*source.snapshot(&revision).await.unwrap()),
+        paths(&source.snapshot(&revision).await.unwrap()),
         ["metrom.yaml"]
     );
 }

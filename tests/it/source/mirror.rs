@@ -120,7 +120,7 @@ async fn a_damaged_mirror_stays_as_it_is_while_the_repository_is_away() {
 
     fs::rename(&hidden, origin.bare()).unwrap();
     assert_eq!(
-        paths(&*origin.source().snapshot(&first).await.unwrap()),
+        paths(&origin.source().snapshot(&first).await.unwrap()),
         ["metrom.yaml"]
     );
 }
@@ -196,7 +196,7 @@ async fn many_fetches_do_not_make_many_packs_and_lose_no_revision() {
     let packs = packs(&mirror(&origin)).len();
     assert!(packs < 20, "{packs} packs");
     assert_eq!(
-        paths(&*source.snapshot(&first).await.unwrap()),
+        paths(&source.snapshot(&first).await.unwrap()),
         ["metrom.yaml"]
     );
 }

@@ -114,11 +114,11 @@ async fn a_repository_is_followed_over_ssh_with_a_pinned_host_key() {
     let (origin, _) = Origin::with_a_file();
     let server = Server::start(&origin).await;
     let source = source(server.config(&origin));
-    assert_eq!(paths(&*read(&source).await.unwrap()), ["metrom.yaml"]);
+    assert_eq!(paths(&read(&source).await.unwrap()), ["metrom.yaml"]);
     origin.write("second", b"2");
     origin.push();
     assert_eq!(
-        paths(&*read(&source).await.unwrap()),
+        paths(&read(&source).await.unwrap()),
         ["metrom.yaml", "second"]
     );
 }
