@@ -39,8 +39,9 @@ enum Thing {
     },
 }
 
-/// Things by their id, or the token of what is about to be made.
-type Things = BTreeMap<String, Thing>;
+/// Things by their place and, since a machine is called the same on each host, their id there, or what
+/// is about to be made.
+type Things = BTreeMap<(ProviderName, String), Thing>;
 
 /// What the plan changes about the cost of a month; `None` when nothing.
 ///
@@ -84,7 +85,7 @@ fn there(desired: &Desired, observed: &Observed) -> Things {
             };
             let thing = match &live.fields {
                 LiveFields::Machine(machine) => Thing::Machine {
-                    provider,
+                    provider: provider.clone(),
                     cpus: machine.cpus,
                     memory_mib: machine.memory_mib,
                     disk_mib: made_from
@@ -92,12 +93,12 @@ fn there(desired: &Desired, observed: &Observed) -> Things {
                         .and_then(|m| m.disk_mib(live.stamp.as_ref())),
                 },
                 LiveFields::Volume(volume) => Thing::Volume {
-                    provider,
+                    provider: provider.clone(),
                     size_mib: volume.size_mib,
                 },
                 LiveFields::Guest | LiveFields::Checkout(_) | LiveFields::Stack(_) => continue,
             };
-            things.insert(live.id.to_string(), thing);
+            things.insert((provider, live.id.to_string()), thing);
         }
     }
     things
@@ -111,27 +112,26 @@ fn done(things: &mut Things, provider: &ProviderName, action: &ProviderAction, d
         memory_mib: spec.memory_mib,
         disk_mib: Some(spec.disk_mib),
     };
-    let gone = |things: &mut Things, id: &LiveId| drop(things.remove(&id.0));
+    let at = |id: &LiveId| (provider.clone(), id.0.clone());
+    let new = |what: &str| (provider.clone(), format!("new {what}"));
     match action {
         ProviderAction::CreateMachine { spec, .. } => {
-            things.insert("new machine".to_owned(), made(spec));
+            things.insert(new("machine"), made(spec));
         }
         ProviderAction::ClaimMachine { .. } => {
             let claimed = desired.machine().map(made);
-            things.extend(claimed.map(|thing| ("new machine".to_owned(), thing)));
+            things.extend(claimed.map(|thing| (new("machine"), thing)));
         }
         ProviderAction::CreateVolume { spec, stamp, .. } => {
             let (provider, size_mib) = (provider.clone(), spec.size_mib);
-            things.insert(
-                format!("new {}", stamp.key),
-                Thing::Volume { provider, size_mib },
-            );
+            let volume = Thing::Volume { provider, size_mib };
+            things.insert(new(&stamp.key.to_string()), volume);
         }
         ProviderAction::GrowVolume {
             id,
             size_mib: grown,
         } => {
-            if let Some(Thing::Volume { size_mib, .. }) = things.get_mut(&id.0) {
+            if let Some(Thing::Volume { size_mib, .. }) = things.get_mut(&at(id)) {
                 *size_mib = *grown;
             }
         }
@@ -143,13 +143,13 @@ fn done(things: &mut Things, provider: &ProviderName, action: &ProviderAction, d
         } => {
             if let Some(Thing::Machine {
                 cpus, memory_mib, ..
-            }) = things.get_mut(&id.0)
+            }) = things.get_mut(&at(id))
             {
                 (*cpus, *memory_mib) = (*wanted_cpus, *wanted_memory);
             }
         }
         ProviderAction::DeleteVolume { id } | ProviderAction::DeleteMachine { id } => {
-            gone(things, id);
+            things.remove(&at(id));
         }
         // Office hours are in the cost of a month already; warm machines are others' cost.
         ProviderAction::StartMachine { .. }

@@ -287,6 +287,15 @@ impl Action {
         }
     }
 
+    /// Whether it changes nothing, so that it may be left at any moment.
+    #[must_use]
+    pub fn only_waits(&self) -> bool {
+        let Self::Guest { action, .. } = self else {
+            return false;
+        };
+        *action == GuestAction::AwaitReady
+    }
+
     /// `+` makes, `-` ends, `~` changes.
     #[must_use]
     pub fn sign(&self) -> char {

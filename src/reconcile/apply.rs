@@ -2,7 +2,7 @@
 //! what came of each as it happens.
 //!
 //! A failed step skips only what depends on it. When the process is asked to stop, running steps
-//! finish and no other begins.
+//! finish and no other begins; one that only waits is left, and waited for again at the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -61,7 +61,7 @@ impl Hands<'_> {
     }
 }
 
-/// What came of the steps; one that is not in it was never begun.
+/// What came of the steps; one that is not in it was never begun, or left.
 pub type Outcomes = BTreeMap<StepId, Outcome>;
 
 /// Does the plan as far as it can be done.
@@ -84,6 +84,9 @@ pub async fn apply(hands: &Hands<'_>, plan: &Plan) -> Outcomes {
             return outcomes;
         };
         made.extend(id.map(|id| (step.id, id)));
+        let Some(outcome) = outcome else {
+            continue;
+        };
         finish(hands, &mut running, step, outcome, &mut outcomes).await;
         for (step, outcome) in skipped(plan, &outcomes, &begun) {
             finish(hands, &mut running, step, outcome, &mut outcomes).await;
@@ -115,9 +118,10 @@ fn skipped<'p>(
     for step in &plan.steps {
         let root = step.after.iter().find_map(|id| because.get(id)).copied();
         if let Some(root) = root.filter(|_| !begun.contains(&step.id))
-            && because.insert(step.id, root).is_none() {
-                skipped.push((step, Outcome::Skipped { because: root }));
-            }
+            && because.insert(step.id, root).is_none()
+        {
+            skipped.push((step, Outcome::Skipped { because: root }));
+        }
     }
     skipped
 }
@@ -137,17 +141,23 @@ async fn finish(
     outcomes.insert(step.id, outcome);
 }
 
-/// Takes a step, with its log going to the store and to who looks on while it runs.
+/// Takes a step, with its log going to the store and to who looks on while it runs. Without an outcome
+/// it was left.
 async fn watch<'p>(
     hands: &Hands<'_>,
     step: &'p Step,
     made: Made,
-) -> (&'p Step, Outcome, Option<LiveId>) {
+) -> (&'p Step, Option<Outcome>, Option<LiveId>) {
     hands.onlooker.see(hands.env, News::Started(step));
     tracing::info!(env = %hands.env, run = %hands.run, step = %step.id, "{step}");
     let began = hands.clock.now();
     let (pen, mut lines) = Pen::new(hands, step);
-    let mut work = pin!(take(hands, step, &made, &pen));
+    let never = CancellationToken::new();
+    let leaving = match step.action.only_waits() {
+        true => hands.stopping,
+        false => &never,
+    };
+    let mut work = pin!(leaving.run_until_cancelled(take(hands, step, &made, &pen)));
     let result = loop {
         let heard = {
             let line = pin!(lines.recv());
@@ -173,11 +183,12 @@ async fn watch<'p>(
     let took = hands.clock.now().duration_since(began);
     let took = Duration::try_from(took).unwrap_or_default();
     match result {
-        Ok(id) => {
+        None => (step, None, None),
+        Some(Ok(id)) => {
             let phases = pen.phases();
-            (step, Outcome::Done { took, phases }, id)
+            (step, Some(Outcome::Done { took, phases }), id)
         }
-        Err(error) => (step, failed(hands, step, took, &error), None),
+        Some(Err(error)) => (step, Some(failed(hands, step, took, &error)), None),
     }
 }
 

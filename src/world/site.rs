@@ -89,9 +89,10 @@ impl Site<'_> {
                 };
                 let is_free = |id: &LiveId| whose(id).is_none();
                 if beside.is_none()
-                    && let Some(id) = (1..=PLACES).map(place).find(is_ours) {
-                        return Err(id);
-                    }
+                    && let Some(id) = (1..=PLACES).map(place).find(is_ours)
+                {
+                    return Err(id);
+                }
                 // One that was claimed keeps the place where it was made.
                 let mut others = (1..=PLACES).map(place).filter(|id| Some(id) != beside);
                 let id = others.find(|id| is_free(id) || is_ours(id));

@@ -99,9 +99,7 @@ async fn the_world_keeps_the_contract_in_both_of_its_flavours() {
     for (name, flavor) in [("named", Flavor::Named), ("tokens", Flavor::Tokens)] {
         let name = ProviderName::parse(name).unwrap();
         let world = World::new(1, &[(name.clone(), flavor)]);
-        let provider = world
-            .actuator(&name, &host)
-            .await.expect("it is there");
+        let provider = world.actuator(&name, &host).await.expect("it is there");
         contract::prepares_itself(&*provider).await;
         contract::makes_a_volume_once(&*provider, &contract::Env::new("shop")).await;
         let env = contract::Env::new("blog");

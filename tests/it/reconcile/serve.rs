@@ -176,52 +176,61 @@ fn an_outage_of_the_source_is_told_once_however_often_it_is_met() {
     assert_eq!((faults, moves), (1, 1));
 }
 
-/// A world in which a machine is being waited for when a stop is asked for, and answers later.
-fn stopped_while_a_machine_boots(grace: Duration) -> Run {
-    let world = world(1);
-    world.set_faults(Faults {
-        silent: 100,
-        ..Faults::default()
-    });
-    serve_with(&world, grace, async {
-        world.sleep(Duration::from_secs(10)).await;
-        world.set_faults(Faults::default());
-    });
-    let runs = world.run(async { Store::runs(&world, None, 9).await.unwrap() });
+/// What came of the only run of an environment when a stop is asked for after that time.
+fn stopped(world: &World, grace: Duration, after: u64) -> Run {
+    serve_with(world, grace, world.sleep(Duration::from_secs(after)));
+    let runs = world.run(async { Store::runs(world, None, 9).await.unwrap() });
     let mut runs = runs.unwrap();
     assert_eq!(runs.len(), 1, "a stop begins no other run");
-    runs.remove(0)
+    let run = runs.remove(0);
+    assert_eq!(run.state, RunState::Interrupted);
+    run
+}
+
+/// A world in which each answer takes so long that a step runs when a stop is asked for.
+fn stopped_amid_a_step(grace: Duration) -> Run {
+    let world = world(1);
+    world.answer_after(Duration::from_secs(20));
+    stopped(&world, grace, 50)
 }
 
 #[test]
 fn a_stop_lets_running_steps_finish_and_begins_no_other() {
-    let run = stopped_while_a_machine_boots(GRACE);
-    assert_eq!(run.state, RunState::Interrupted);
-    let has_come = |step: &&StepRecord| step.outcome.is_some();
-    let last = run.steps.iter().rfind(has_come).unwrap();
+    let run = stopped_amid_a_step(GRACE);
+    let mut came = run.steps.iter().map(|step| &step.outcome);
     assert!(
-        last.line.contains("wait until it is ready"),
-        "{}",
-        last.line
+        came.any(|outcome| matches!(outcome, Some(Outcome::Done { .. }))),
+        "{run:?}"
     );
-    assert!(matches!(last.outcome, Some(Outcome::Done { .. })));
+    assert!(came.any(Option::is_none), "{run:?}");
 }
 
 #[test]
 fn what_still_runs_when_the_grace_time_ends_is_recorded_as_interrupted() {
-    let run = stopped_while_a_machine_boots(Duration::from_secs(5));
-    assert_eq!(run.state, RunState::Interrupted);
+    let run = stopped_amid_a_step(Duration::from_secs(5));
     assert!(run.ended.is_some());
-    let last = run
-        .steps
-        .iter()
-        .find(|step| step.outcome.is_none())
-        .unwrap();
+    assert!(run.steps.iter().all(|step| step.outcome.is_none()));
+}
+
+#[test]
+fn a_stop_leaves_a_machine_that_is_waited_for() {
+    let world = world(1);
+    let never = Faults {
+        silent: 100,
+        ..Faults::default()
+    };
+    world.set_faults(never);
+    let began = world.now();
+    let run = stopped(&world, GRACE, 10);
+    assert!(world.now().duration_since(began).as_secs() < 20);
+    let is_left = |step: &&StepRecord| step.outcome.is_none();
+    let left = run.steps.iter().find(is_left).unwrap();
     assert!(
-        last.line.contains("wait until it is ready"),
+        left.line.contains("wait until it is ready"),
         "{}",
-        last.line
+        left.line
     );
+    assert!(run.steps.iter().any(|step| step.outcome.is_some()));
 }
 
 #[test]
